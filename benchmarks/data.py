@@ -1,0 +1,96 @@
+"""The files that the benchmarks read: made once, kept in ``benchmarks/.data``."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import DATA
+
+_WORDS = "the of a road tank field harbour ship white small left right near under bridge court roof tree shadow lane".split()
+
+
+def _text(rng: random.Random, words: int) -> str:
+    return " ".join(rng.choices(_WORDS, k=words)).capitalize() + "."
+
+
+def internvl_record(rng: random.Random, number: int) -> dict[str, Any]:
+    """One InternVL record of about 1 KB: one image, one to three exchanges."""
+    turns = []
+    for k in range(rng.choice((1, 1, 2, 3))):
+        question = _text(rng, 8)
+        turns.append({"from": "human", "value": f"<image>\n{question}" if k == 0 else question})
+        turns.append({"from": "gpt", "value": _text(rng, rng.randint(30, 120))})
+    return {"id": number, "image": f"train/{number % 977:04}/{number:08}.jpg", "width": 640, "height": 480, "conversations": turns}
+
+
+def geopixel_record(rng: random.Random, number: int) -> dict[str, Any]:
+    """One GeoPixel record of about 1.5 KB whose two masks lie in a polygon file."""
+    answer = f"{_text(rng, 90)} The <p> tank </p> [SEG] and {_text(rng, 60)} the <p> ship </p> [SEG]. {_text(rng, 40)}"
+    turns = [{"from": "human", "value": _text(rng, 12)}, {"from": "bot", "value": answer}]
+    return {"id": number, "conversations": turns, "image": f"train/{number:08}.png", "polygons": str(DATA / f"polygons_{number % 50}.json")}
+
+
+def jsonl(megabytes: int = 200) -> Path:
+    """An InternVL JSONL file of that size."""
+    path = DATA / f"internvl_{megabytes}.jsonl"
+    if not path.exists():
+        rng = random.Random(1)
+        _write(path, (json.dumps(internvl_record(rng, n)) + "\n" for n in iter(_Count(), None)), megabytes)
+    return path
+
+
+def array(megabytes: int = 300, indent: int | None = None) -> Path:
+    """A GeoPixel array of that size, compact or indented, with its polygon files."""
+    path = DATA / f"geopixel_{megabytes}_{indent or 'compact'}.json"
+    if not path.exists():
+        DATA.mkdir(exist_ok=True)
+        for n in range(50):
+            ring = [[10 + n, 10], [90, 10 + n], [90, 90], [10, 90]]
+            (DATA / f"polygons_{n}.json").write_text(json.dumps({"polygons": [[ring], [ring[:3]]]}))
+        rng = random.Random(2)
+
+        def pieces() -> Iterator[str]:
+            yield "["
+            for n in iter(_Count(), None):
+                text = json.dumps(geopixel_record(rng, n), indent=indent)
+                yield (",\n" if n else "\n") + text if indent else (", " if n else "") + text
+
+        _write(path, pieces(), megabytes, closing="\n]" if indent else "]")
+    return path
+
+
+def sidecar(points: int = 100_000) -> Path:
+    """A GeoPixel polygon file with that many points in rings of a thousand."""
+    path = DATA / f"sidecar_{points}.json"
+    if not path.exists():
+        DATA.mkdir(exist_ok=True)
+        rng = random.Random(3)
+        rings = [[[[rng.randrange(4096), rng.randrange(4096)] for _ in range(1000)]] for _ in range(points // 1000)]
+        path.write_text(json.dumps({"id": 0, "polygons": rings}))
+    return path
+
+
+class _Count:
+    def __init__(self) -> None:
+        self.value = -1
+
+    def __call__(self) -> int:
+        self.value += 1
+        return self.value
+
+
+def _write(path: Path, pieces: Iterator[str], megabytes: int, closing: str = "") -> None:
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".part")
+    with partial.open("w", encoding="utf-8") as file:
+        size = 0
+        for piece in pieces:
+            size += file.write(piece)
+            if size > megabytes * 1_000_000:
+                break
+        file.write(closing)
+    partial.rename(path)

@@ -1,0 +1,43 @@
+"""The facts that guards may speak of: what the fast path knows of an ordinary record before any check body runs.
+
+A guard is a Python expression over these names. `mmdata.fastpath` writes the code that computes exactly those facts
+which the guards of the selected checks name, in one loop over the turns.
+
+==================  ================================================================================================
+name                meaning
+==================  ================================================================================================
+``r``               the record as a msgspec struct generated from the pydantic type; absent keys are ``UNSET``
+``turns``           its list of turns (structs with ``from_`` and ``value``)
+``n``               number of turns
+``order``           the speakers as a string, one letter a turn: ``u`` user, ``a`` assistant, ``s`` system
+``regular``         ``order`` is ``ua`` repeated: user first, strictly alternating, assistant last
+``empty_answer``    some assistant text is empty or white space
+``user_marks``      markers of the user turns, a list of str (see `mmdata.checks.markers`)
+``answer_marks``    markers of the assistant turns
+``other_marks``     markers of system turns
+``own_markers``     every marker is one that the format counts as ordinary in that speaker's turn
+``n_images``        number of pictures the record names (frames of a frame list not counted)
+``n_videos``        number of videos the record names
+``kind``            the record's kind, see `Format.kind`
+``template``        InternVL conversation template of the run
+==================  ================================================================================================
+"""
+
+from __future__ import annotations
+
+FACTS = (
+    "r",
+    "turns",
+    "n",
+    "order",
+    "regular",
+    "empty_answer",
+    "user_marks",
+    "answer_marks",
+    "other_marks",
+    "own_markers",
+    "n_images",
+    "n_videos",
+    "kind",
+    "template",
+)

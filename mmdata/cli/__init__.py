@@ -1,0 +1,52 @@
+"""The command line `mmdata`: one file a verb. Each reads its arguments, calls the verb's engine and exits.
+
+Exit codes: 0 clean, 1 findings, 2 could not run (one line on stderr says why), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the console script: never shows a traceback for bad input."""
+    from mmdata.errors import MMDataError
+
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except MMDataError as error:
+        print(f"mmdata: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("mmdata: interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has left; what it took is what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except OSError as error:
+        print(f"mmdata: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        code = 2
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    import click
+
+    from mmdata.cli.app import app
+    from mmdata.errors import UsageError
+
+    from typer.main import get_command  # isort: skip
+
+    try:
+        result = get_command(app).main(args=arguments, prog_name="mmdata", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return 2
+    except click.ClickException as error:
+        raise UsageError(error.format_message().replace("\n", " ")) from None
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return result if isinstance(result, int) else 0

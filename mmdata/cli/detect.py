@@ -1,0 +1,39 @@
+"""`mmdata detect FILE...`: which format a file is in, judged by its content."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "detect"
+
+
+def command(
+    paths: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files to look at; - is stdin.")],
+    output_format: Annotated[str, typer.Option("--output-format", help="text or json.")] = "text",
+) -> int:
+    """Say which format a file is in, how sure that is, and why."""
+    import orjson
+
+    from mmdata.detection import detect
+    from mmdata.errors import UnknownName
+    from mmdata.io.paths import expand
+
+    if output_format not in ("text", "json"):
+        raise UnknownName("output format", output_format, ("text", "json"))
+    detections = [detect(path) for path in expand(paths).files]
+    if output_format == "json":
+        print(orjson.dumps([d.to_dict() for d in detections], option=orjson.OPT_INDENT_2).decode())
+    else:
+        for d in detections:
+            print(f"{d.path}: {_verdict(d.format, [c.format for c in d.rivals])}")
+            for c in d.candidates[:3] if d.format is None else d.candidates[:1]:
+                print(f"  {c.format:<16} {c.confidence:4.0%}  {'; '.join(c.reasons)}")
+    return 0 if all(d.format for d in detections) else 1
+
+
+def _verdict(name: str | None, rivals: list[str]) -> str:
+    if name:
+        return name
+    return f"ambiguous ({' or '.join(rivals)}); validate with --format" if rivals else "no known format"

@@ -1,0 +1,33 @@
+"""The page ``docs/cli.md``, from the command line itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def as_markdown() -> str:
+    """Every verb with its arguments and options, as Markdown."""
+    from typer.main import get_command
+
+    from mmdata.cli.app import app
+
+    root: Any = get_command(app)
+    out = ["# Command line", "", "Generated from the code by `make docs`; do not edit.", "", root.help, ""]
+    out += ["Exit codes: 0 clean, 1 findings, 2 could not run, 130 interrupted.", ""]
+    for name, verb in root.commands.items():
+        arguments = " ".join(p.human_readable_name for p in verb.params if p.param_type_name == "argument")
+        out += [f"## `mmdata {name} {arguments}`".replace(" `", "`") if not arguments else f"## `mmdata {name} {arguments}`", "", verb.help.strip(), ""]
+        rows = [_row(p) for p in verb.params if p.name != "help"]
+        out += ["| option | meaning | default |", "|---|---|---|", *rows, ""] if rows else []
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _row(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        names, default = f"`{parameter.human_readable_name}`", ""
+    else:
+        names = ", ".join(f"`{o}`" for o in parameter.opts)
+        if parameter.metavar:
+            names += f" {parameter.metavar}"
+        default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
+    return f"| {names} | {(parameter.help or '').replace('|', chr(92) + '|')} | {default} |"

@@ -1,0 +1,35 @@
+"""`mmdata rules`: every check in one table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "rules"
+
+
+def command(
+    format: Annotated[str | None, typer.Option("--format", help="Only the checks of this format.")] = None,
+    output_format: Annotated[str, typer.Option("--output-format", help="text or json.")] = "text",
+) -> int:
+    """List every check: code, severity, whether --fix repairs it, what is wrong."""
+    import orjson
+
+    from mmdata.checks.docs import as_dict
+    from mmdata.checks.registry import all_checks
+    from mmdata.errors import UnknownName
+    from mmdata.format import get_format
+
+    if output_format not in ("text", "json"):
+        raise UnknownName("output format", output_format, ("text", "json"))
+    name = get_format(format).name if format else None
+    checks = [c for c in all_checks().values() if name is None or c.applies_to(name)]
+    if output_format == "json":
+        print(orjson.dumps([as_dict(c) for c in checks], option=orjson.OPT_INDENT_2).decode())
+        return 0
+    for c in checks:
+        fix = {"always": "fix", "sometimes": "fix*", "never": ""}[c.fixable]
+        print(f"{c.code}  {c.severity:<7}  {fix:<4}  {c.doc.title}")
+    print("\nfix: repaired by --fix; fix*: in some cases. `mmdata explain CODE` tells more.")
+    return 0

@@ -1,0 +1,174 @@
+"""Which trainer's format a file is in, judged by its content, with a confidence and the reasons for and against."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmdata.errors import AmbiguousFormat, UsageError
+from mmdata.format import Evidence, Format, all_formats, get_format
+
+if TYPE_CHECKING:
+    from mmdata.io.read import Source
+
+HEAD_BYTES = 1 << 20
+"""Bytes that detection looks at, from the start of the file."""
+
+SAMPLE_RECORDS = 64
+"""Records that detection looks at, from the start of the file."""
+
+SURE = 0.5
+"""A best guess below this is no format."""
+
+MARGIN = 0.1
+"""A runner-up closer than this makes the answer ambiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One format's claim to a file."""
+
+    format: str
+    confidence: float
+    reasons: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``mmdata detect --output-format json``."""
+        return {"format": self.format, "confidence": round(self.confidence, 3), "reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The answer of `detect`.
+
+    Attributes:
+        path: the file.
+        container: ``"array"``, ``"jsonl"``, ``"object"``, ``"lines"`` or ``"empty"``.
+        candidates: every format's claim, best first.
+    """
+
+    path: str
+    container: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The strongest claim that is at all convincing."""
+        return self.candidates[0] if self.candidates and self.candidates[0].confidence >= SURE else None
+
+    @property
+    def rivals(self) -> tuple[Candidate, ...]:
+        """Every claim about as strong as the best one, itself included; one entry means a clear answer."""
+        if self.best is None:
+            return ()
+        return tuple(c for c in self.candidates if c.confidence > self.best.confidence - MARGIN and c.confidence >= SURE)
+
+    @property
+    def format(self) -> str | None:
+        """The format's name where the answer is clear, else None."""
+        return self.rivals[0].format if len(self.rivals) == 1 else None
+
+    @property
+    def confidence(self) -> float:
+        """Confidence of the best claim, 0 to 1."""
+        return self.candidates[0].confidence if self.candidates else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``mmdata detect --output-format json``."""
+        return {
+            "path": self.path,
+            "format": self.format,
+            "confidence": round(self.confidence, 3),
+            "container": self.container,
+            "candidates": [c.to_dict() for c in self.candidates],
+        }
+
+
+def detect(path: str) -> Detection:
+    """Look at the start of a file and say which formats it may be in.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    from mmdata.io.read import open_source
+
+    with open_source(path) as source:
+        return detect_source(source)
+
+
+def detect_source(source: Source) -> Detection:
+    """`detect` on an open source; leaves it at its start (what was read is remembered)."""
+    head = source.head(HEAD_BYTES)
+    evidence = Evidence(container=source.container, records=sample(head, source.container), head=head, path=source.path)
+    claims = []
+    for name, format in all_formats().items():
+        guess = format.sniff(evidence)
+        claims.append(Candidate(name, guess.confidence, guess.reasons))
+    claims.sort(key=lambda c: -c.confidence)
+    return Detection(source.path, source.container, tuple(claims))
+
+
+def sample(head: bytes, container: str) -> list[Any]:
+    """The first records of a file, parsed from its first bytes; broken ones are passed over.
+
+    An array is read value by value with Python's own parser, so that one bad record hides only itself.
+    """
+    if container == "jsonl":
+        values = []
+        for line in head.split(b"\n")[:SAMPLE_RECORDS]:
+            try:
+                values.append(json.loads(line.decode("utf-8-sig")))
+            except (ValueError, RecursionError):
+                continue
+        return values or _values(head)
+    return _values(head) if container in ("array", "object") else []
+
+
+def _values(head: bytes) -> list[Any]:
+    text = head.decode("utf-8", "replace").lstrip("\ufeff")
+    decoder = json.JSONDecoder()
+    found: list[Any] = []
+    place = text.find("[") + 1 if text.lstrip().startswith("[") else 0
+    while len(found) < SAMPLE_RECORDS:
+        start = _OPENING.search(text, place)
+        if start is None:
+            break
+        try:
+            value, place = decoder.raw_decode(text, start.start())
+            found.append(value)
+        except (ValueError, RecursionError):
+            # Inside a broken record every nested object looks like a start: step to the next one of the same shape.
+            again = text.find(text[start.start() : start.start() + 8], start.start() + 1)
+            if again < 0:
+                break
+            place = again
+    return found
+
+
+_OPENING = re.compile(r"[{\[]")
+
+
+def choose(detection: Detection, among: tuple[str, ...] = ()) -> Format:
+    """The format of a detection, or an error that says what to do.
+
+    Args:
+        detection: what `detect` found.
+        among: names that come into question (the data sets of a ``data.txt``); empty means all.
+
+    Raises:
+        AmbiguousFormat: several formats fit about equally well.
+        UsageError: none fits.
+    """
+    rivals = [c for c in detection.rivals if not among or c.format in among]
+    if not rivals and among:
+        rivals = [c for c in detection.candidates if c.format in among and c.confidence > 0][:1]
+    if len(rivals) == 1:
+        return get_format(rivals[0].format)
+    if len(rivals) > 1:
+        names = " or ".join(c.format for c in rivals)
+        raise AmbiguousFormat(f"{detection.path}: may be {names}; say which with --format")
+    reasons = detection.candidates[0].reasons if detection.candidates else ()
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    raise UsageError(f"{detection.path}: no known format{why}; see `mmdata formats`, or say which with --format")

@@ -1,0 +1,122 @@
+"""`Format`: what mmdata must know of one trainer's data format. One instance lies in each `mmdata/formats/<name>.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from schemas.sample import Origin, Sample
+
+Speaker = Literal["user", "assistant", "system"]
+Container = Literal["array", "jsonl", "array-or-jsonl", "object", "lines"]
+MediaKind = Literal["image", "video", "frames", "sidecar"]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRef:
+    """A file that a record names.
+
+    Attributes:
+        kind: ``"image"``, ``"video"`` (one file, a gif or a directory of frames), ``"frames"`` (one picture of a
+            video given as a list of frames) or ``"sidecar"`` (polygon file).
+        path: the path as written in the record.
+        pointer: JSON pointer of the path inside the record.
+    """
+
+    kind: MediaKind
+    path: str
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What detection sees of a file: the container, up to some sixty parsed records, the first bytes."""
+
+    container: str
+    records: list[Any]
+    head: bytes
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """How well a file fits a format: confidence in [0, 1] and the reasons for and against."""
+
+    confidence: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One trainer's data format.
+
+    Attributes:
+        name: the word of ``--format``, for example ``"videorefer-vl3"``.
+        title: the name for people.
+        trainer: whose code defines it.
+        container: how records lie in a file.
+        record_type: ``"module:Class"`` of the pydantic record; `record` resolves it.
+        speaker: role word -> who the trainer takes it for; None for a word it does not know (crash or swap).
+        image_tag: placeholder of an image in the text, or None.
+        video_tag: placeholder of a video in the text, or None.
+        region_tag: placeholder of a region prompt, or None.
+        user_markers: markers (see `mmdata.checks.markers`) that are ordinary in a user turn.
+        answer_markers: markers that are ordinary in an assistant turn.
+        kind: record -> its kind, for example ``"polygons"``; the first record's kind decides for a GeoPixel file.
+        media: record -> files it names; tolerant of any wrong type.
+        sniff: evidence -> guess, for detection.
+        to_sample: record, origin -> canonical sample; None for mixture files.
+        paths: how the trainer resolves the paths, for people.
+        mixture: the file lists data sets instead of records (``data.txt``, InternVL's meta).
+    """
+
+    name: str
+    title: str
+    trainer: str
+    container: Container
+    record_type: str
+    speaker: Callable[[str], Speaker | None]
+    image_tag: str | None = None
+    video_tag: str | None = None
+    region_tag: str | None = None
+    user_markers: frozenset[str] = frozenset()
+    answer_markers: frozenset[str] = frozenset()
+    kind: Callable[[Mapping[str, Any]], str]
+    media: Callable[[Mapping[str, Any]], list[MediaRef]]
+    sniff: Callable[[Evidence], Guess]
+    to_sample: Callable[[Mapping[str, Any], Origin], Sample] | None = None
+    paths: str = ""
+    mixture: bool = False
+    aliases: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def record(self) -> type[BaseModel]:
+        """The pydantic model of one record."""
+        module, _, name = self.record_type.partition(":")
+        model: type[BaseModel] = getattr(import_module(module), name)
+        return model
+
+
+def all_formats() -> Mapping[str, Format]:
+    """Every format by name: the modules of `mmdata.formats`, then entry points of the group ``mmdata.formats``."""
+    from mmdata.plugins import discover
+
+    return discover("mmdata.formats", "mmdata.formats", attribute="FORMAT")
+
+
+def get_format(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        UnknownName: no such format; the message names the nearest.
+    """
+    return all_formats()[name]
+
+
+__all__ = ["Container", "Evidence", "Format", "Guess", "MediaKind", "MediaRef", "Speaker", "all_formats", "get_format"]

@@ -1,0 +1,1 @@
+"""What several formats share: reading evidence, and the turns of a record."""

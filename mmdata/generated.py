@@ -1,0 +1,48 @@
+"""The files that are generated from the code: ``python -m mmdata.generated`` writes them, ``--check`` compares.
+
+``docs/checks.md`` from the checks' docstrings, ``docs/cli.md`` from the command line, ``schemas/jsonschema/`` from the
+pydantic types.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmdata.checks.docs import as_markdown
+from mmdata.cli.reference import as_markdown as cli_markdown
+from mmdata.schema_export import stale as stale_schemas
+from mmdata.schema_export import write_all as write_schemas
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pages() -> dict[Path, str]:
+    """Path -> text of every generated page of ``docs/``."""
+    return {ROOT / "docs" / "checks.md": as_markdown(), ROOT / "docs" / "cli.md": cli_markdown()}
+
+
+def stale() -> list[str]:
+    """Generated files that are not what the code would write now, relative to the project."""
+    old = [path for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text]
+    return [str(path.relative_to(ROOT)) for path in old] + stale_schemas(ROOT / "schemas" / "jsonschema")
+
+
+def main() -> int:
+    """Write or compare; exit code 1 if ``--check`` finds a stale file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="compare only")
+    if parser.parse_args().check:
+        old = stale()
+        for name in old:
+            print(f"stale: {name} (run `make docs`)", file=sys.stderr)
+        return 1 if old else 0
+    for path, text in pages().items():
+        path.write_text(text, "utf-8")
+    write_schemas(ROOT / "schemas" / "jsonschema")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

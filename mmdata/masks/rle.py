@@ -1,0 +1,270 @@
+"""COCO run-length encoding: checked before use, and measured from the runs without decoding to pixels.
+
+An RLE is ``{"size": [height, width], "counts": ...}``. The runs alternate between 0s and 1s, starting with 0s, and
+go down the columns: pixel ``p`` of the sequence lies at ``y = p % height``, ``x = p // height``.
+
+Compressed ``counts`` (str or bytes) hold one number after the other in characters 48..111 (``0`` to ``o``): five bits
+a character, lowest first, bit 32 set where the number goes on, bit 16 of its last character the sign. From the
+fourth run on, a number is the difference to the run two before.
+
+pycocotools trusts all of that: runs that end early decode to uninitialised memory. Every function here checks first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdata.errors import DataError
+from mmdata.masks.shown import shown
+
+RLEKind = Literal[
+    "mapping", "size", "limit", "counts", "bytes-repr", "alphabet", "truncated", "number", "negative", "sum"
+]
+Runs: TypeAlias = NDArray[np.int64]
+
+LIMIT_PIXELS = 1 << 28
+"""Largest canvas accepted unless the caller says otherwise: 16384 x 16384."""
+
+# Below this many bytes a Python loop is faster than a handful of numpy calls.
+_SHORT = 300
+_ALPHABET = bytes(range(48, 112))
+# A run below 2**35 needs seven characters. Eight, or seven with a sign, overflow the 32-bit shift of pycocotools.
+_OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
+
+
+class RLEError(DataError):
+    """A mapping that is no decodable RLE.
+
+    Attributes:
+        kind: what is wrong: ``mapping`` (no mapping at all), ``size`` (not two positive ints), ``limit`` (more pixels than allowed), ``counts``
+            (neither str, bytes nor a list of ints), ``bytes-repr`` (the printed form of a bytes object),
+            ``alphabet`` (a character that is never written), ``truncated`` (the last number does not end),
+            ``number`` (a number longer than any run), ``negative`` (a run below 0), ``sum`` (the runs do not fill
+            the canvas).
+    """
+
+    def __init__(self, kind: RLEKind, message: str) -> None:
+        super().__init__(message)
+        self.kind: RLEKind = kind
+
+
+def check(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> None:
+    """Make sure that an RLE, compressed or not, describes every pixel of its canvas exactly once.
+
+    Args:
+        rle: ``{"size": [height, width], "counts": str | bytes | list[int]}``.
+        limit_pixels: largest ``height * width`` accepted.
+
+    Raises:
+        RLEError: it does not; `RLEError.kind` says how.
+    """
+    _lengths(rle, limit_pixels)
+
+
+def runs(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Runs:
+    """The run lengths, int64 (m,), alternating 0s and 1s and starting with 0s; they sum to ``height * width``.
+
+    Raises:
+        RLEError: as `check`.
+    """
+    return np.asarray(_lengths(rle, limit_pixels)[2], dtype=np.int64)
+
+
+def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
+    """Number of pixels set.
+
+    Raises:
+        RLEError: as `check`.
+    """
+    lengths = _lengths(rle, limit_pixels)[2]
+    return sum(lengths[1::2]) if isinstance(lengths, list) else int(lengths[1::2].sum())
+
+
+def is_empty(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> bool:
+    """Whether no pixel is set.
+
+    Raises:
+        RLEError: as `check`.
+    """
+    return area(rle, limit_pixels=limit_pixels) == 0
+
+
+def bbox_xywh(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tuple[int, int, int, int]:
+    """Smallest box around the pixels set: left, top, width, height; ``(0, 0, 0, 0)`` for an empty mask.
+
+    Raises:
+        RLEError: as `check`.
+    """
+    height, _, start, end = _spans(rle, limit_pixels)
+    if not len(start):
+        return 0, 0, 0, 0
+    last = end - 1
+    left, right = int(start[0] // height), int(last[-1] // height)
+    if (start // height != last // height).any():
+        # A run that passes from one column to the next covers the last row of one and the first row of the other.
+        top, bottom = 0, height - 1
+    else:
+        top, bottom = int((start % height).min()), int((last % height).max())
+    return left, top, right - left + 1, bottom - top + 1
+
+
+def touches_only_last_row_or_column(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> bool:
+    """Whether there are pixels and all of them lie on the last row or the last column of the canvas.
+
+    Raises:
+        RLEError: as `check`.
+    """
+    height, width, start, end = _spans(rle, limit_pixels)
+    if not len(start):
+        return False
+    if height == 1:
+        return True
+    inner_end = np.minimum(end, (width - 1) * height)  # the part of each run that is left of the last column
+    inner = start < inner_end
+    on_last_row = (inner_end - start == 1) & (start % height == height - 1)
+    return bool((~inner | on_last_row).all())
+
+
+def size_of(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tuple[int, int]:
+    """The canvas as (height, width).
+
+    Raises:
+        RLEError: kind ``size`` or ``limit``.
+    """
+    if not isinstance(rle, Mapping):
+        raise RLEError("mapping", f"an RLE is an object with `size` and `counts`, got {shown(rle)}")
+    size = rle.get("size")
+    if (
+        not isinstance(size, list | tuple)
+        or len(size) != 2
+        or not all(type(n) is int and n > 0 for n in size)
+    ):
+        raise RLEError("size", f"`size` must be two positive integers [height, width], got {shown(size)}")
+    height, width = size
+    if height * width > limit_pixels:
+        raise RLEError("limit", f"`size` {shown(size)} is over the limit of {limit_pixels} pixels")
+    return height, width
+
+
+def _lengths(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | Runs]:
+    """Height, width and checked run lengths."""
+    height, width = size_of(rle, limit_pixels=limit_pixels)
+    counts = rle.get("counts")
+    lengths: list[int] | Runs
+    if isinstance(counts, str | bytes):
+        text = _ascii(counts)
+        lengths = _parse_short(text) if len(text) < _SHORT else _parse_long(text)
+    elif isinstance(counts, list | tuple):
+        lengths = _integers(counts)
+    else:
+        raise RLEError("counts", f"`counts` must be RLE text or a list of integers, got {shown(counts)}")
+    if min(lengths, default=0) < 0 if isinstance(lengths, list) else bool((lengths < 0).any()):
+        where = next(i for i, n in enumerate(lengths) if n < 0)
+        raise RLEError("negative", f"run {where} of `counts` has the length {shown(int(lengths[where]))}")
+    total = int(sum(lengths) if isinstance(lengths, list) else lengths.sum())
+    if total != height * width:
+        raise RLEError("sum", _sum_message(total, height, width, counts))
+    return height, width, lengths
+
+
+def _sum_message(
+    total: int, height: int, width: int, counts: str | bytes | list[int] | tuple[int, ...]
+) -> str:
+    message = (
+        f"the runs of `counts` sum to {shown(total)}, `size` [{height}, {width}] has {height * width} pixels"
+    )
+    text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    if isinstance(text, str) and "\\\\" in text:
+        try:
+            check(
+                {"size": [height, width], "counts": text.replace("\\\\", "\\")}, limit_pixels=height * width
+            )
+        except RLEError:
+            return message
+        message += "; they fit when every doubled backslash is a single one (escaped twice?)"
+    return message
+
+
+def _ascii(counts: str | bytes) -> bytes:
+    """The text as bytes of the alphabet, every number of it complete."""
+    text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
+    foreign = text.translate(None, _ALPHABET)
+    if foreign:
+        printed = counts if isinstance(counts, str) else counts.decode("latin-1")
+        if printed.lstrip().startswith(("b'", 'b"')):
+            raise RLEError("bytes-repr", f"`counts` is the printed form of bytes: {shown(printed)}")
+        at = next(i for i, c in enumerate(printed) if not "0" <= c <= "o")
+        raise RLEError(
+            "alphabet",
+            f"character {at} of `counts` is {printed[at]!r}, RLE text has '0' to 'o' (48..111) only",
+        )
+    if text and text[-1] >= 80:
+        raise RLEError("truncated", f"`counts` ends inside a number, after {len(text)} characters")
+    overlong = _OVERLONG.search(text)
+    if overlong:
+        raise RLEError(
+            "number", f"the number at character {overlong.start()} of `counts` is longer than any run"
+        )
+    return text
+
+
+def _parse_short(text: bytes) -> list[int]:
+    out: list[int] = []
+    value = shift = 0
+    for char in text:
+        bits = char - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits < 32:
+            if bits & 16:
+                value -= 1 << shift
+            if len(out) > 2:
+                value += out[-2]
+            out.append(value)
+            value = shift = 0
+    return out
+
+
+def _parse_long(text: bytes) -> Runs:
+    bits = np.frombuffer(text, np.uint8) - np.uint8(48)
+    last = np.flatnonzero(bits < 32)
+    first = np.empty_like(last)
+    first[0], first[1:] = 0, last[:-1] + 1
+    more = last - first  # characters of a number after its first
+    values = (bits[first] & 31).astype(np.int64)
+    for k in range(1, int(more.max()) + 1):
+        longer = np.flatnonzero(more >= k)
+        values[longer] |= (bits[first[longer] + k] & 31).astype(np.int64) << (5 * k)
+    signed = (bits[last] & 16) != 0
+    values[signed] -= np.int64(32) << (5 * more[signed])
+    # Runs 1 and 2 are absolute, and so are the first terms of the two running sums; run 0 stands alone.
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
+
+
+def _integers(counts: list[Any] | tuple[Any, ...]) -> list[int]:
+    if set(map(type, counts)) <= {int}:
+        return list(counts)
+    at = next(i for i, n in enumerate(counts) if type(n) is not int)
+    raise RLEError("counts", f"`counts` must be a list of integers, element {at} is {shown(counts[at])}")
+
+
+def _spans(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, Runs, Runs]:
+    """Height, width, and start and end (exclusive) of every run of 1s that has pixels, adjoining runs not merged."""
+    height, width, lengths = _lengths(rle, limit_pixels)
+    if isinstance(lengths, list):
+        ends = np.fromiter(accumulate(lengths), np.int64, len(lengths))
+        ones = np.array(lengths[1::2], dtype=np.int64)
+    else:
+        ends = np.cumsum(lengths)
+        ones = lengths[1::2]
+    filled = ones > 0
+    end = ends[1::2][filled]
+    return height, width, end - ones[filled], end

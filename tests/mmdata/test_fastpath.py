@@ -1,0 +1,170 @@
+"""The fast path never accepts what pydantic refuses, and never hides a finding."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from mmdata.checks.registry import selected
+from mmdata.checks.view import RecordView
+from mmdata.fastpath import DECODE_ERRORS, FastPath, tally
+from mmdata.format import get_format
+from mmdata.options import Options
+
+RECORD_FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl")
+
+words = st.sampled_from(
+    ["", " ", "Hi", "<image>", "<image>\nWhat?", "<video>\nx", "<video>", "<ImageHere> a", "<region>", "<REGION>", "[SEG]", "<p> a </p> [SEG]",
+     "</s>", "<|im_end|>", "<ref>a</ref><box>[[1, 2, 3, 4]]</box>", "<box>[1,2,3,4]</box>", "a.png", "clip.mp4", 'quote " here', "[UNUSED_TOKEN_145]", "frames", "é"]
+)  # fmt: skip
+roles = st.sampled_from(["human", "gpt", "human", "gpt", "user", "assistant", "bot", "system", "Human", "x", ""])
+rle = st.fixed_dictionaries({"size": st.just([4, 4]), "counts": st.sampled_from(["04", "0@", "", "b'04'", "@", "zz"])})
+flat = st.lists(st.lists(st.one_of(st.integers(0, 60), st.floats(0, 60)), min_size=0, max_size=8), max_size=2)
+mask = st.one_of(rle, flat, st.none(), st.fixed_dictionaries({"segmentation": rle}))
+frames = st.dictionaries(st.sampled_from(["0", "1", "x", "-1"]), mask, max_size=2)
+small = st.one_of(st.none(), st.booleans(), st.integers(-5, 200), st.just(1 << 70), st.floats(allow_nan=False, allow_infinity=False), words)
+turn = st.one_of(
+    st.fixed_dictionaries({"from": roles, "value": words}),
+    st.fixed_dictionaries({"from": roles, "value": words}, optional={"loss": small, "text": words}),
+    st.fixed_dictionaries({"from": small, "value": small}),
+    small,
+)
+plain_turns = st.lists(words, min_size=1, max_size=2).map(
+    lambda texts: [t for text in texts for t in ({"from": "human", "value": text}, {"from": "gpt", "value": "Fine."})]
+)
+records = st.fixed_dictionaries(
+    {"conversations": st.one_of(plain_turns, st.lists(turn, max_size=4), small)},
+    optional={
+        "id": st.one_of(st.integers(0, 9), small),
+        "image": st.one_of(words, st.lists(words, max_size=3), small),
+        "video": st.one_of(words, st.lists(words, max_size=2), small),
+        "polygons": small,
+        "polygon": small,
+        "mask": small,
+        "segmentation": st.one_of(st.lists(mask, max_size=2), small),
+        "annotation": st.one_of(st.lists(st.one_of(frames, small), max_size=2), small),
+        "masks": st.one_of(st.lists(st.one_of(frames, mask), max_size=2), small),
+        "height": small,
+        "width": small,
+        "length": small,
+        "clip": st.lists(small, max_size=2),
+        "timestamps": small,
+        "masked_video": small,
+        "anything": small,
+    },
+)
+
+
+def paths(**options: Any) -> dict[str, FastPath]:
+    return {name: FastPath(get_format(name), selected(name), Options(media="none", **options)) for name in RECORD_FORMATS}
+
+
+PATHS = paths()
+LEGACY = FastPath(get_format("internvl"), selected("internvl"), Options(media="none", template="Hermes-2"))
+
+
+def decode(fast: FastPath, data: bytes) -> Any:
+    """Decode with the fast path, learning unknown keys as the engine does; None if it declines."""
+    while True:
+        try:
+            return fast.decode(data)
+        except DECODE_ERRORS as error:
+            if not fast.learn(error):
+                return None
+
+
+@pytest.mark.parametrize("name", RECORD_FORMATS)
+@settings(max_examples=400, deadline=None)
+@given(record=records)
+def test_what_the_decoder_takes_pydantic_takes(name: str, record: dict[str, Any]) -> None:
+    data = json.dumps(record).encode()
+    if decode(PATHS[name], data) is None:
+        return
+    try:
+        get_format(name).record.model_validate_json(data)
+    except ValidationError as error:
+        pytest.fail(f"fast path decoded what pydantic refuses: {error}")
+
+
+@pytest.mark.parametrize("fast", [*PATHS.values(), LEGACY], ids=[*PATHS, "internvl-legacy"])
+@settings(max_examples=600, deadline=None)
+@given(record=records)
+def test_guards_never_hide_a_finding(fast: FastPath, record: dict[str, Any]) -> None:
+    data = json.dumps(record).encode()
+    struct = decode(fast, data)
+    if struct is None or fast.accept(struct) is None:
+        return
+    view = RecordView(raw=record, format=fast.format, options=fast.options, index=0, path="data.json")
+    for item in selected(fast.format.name):
+        if item.stage == "record" and item.guard is not None:
+            hits = list(item.function(view))
+            assert not hits, f"{item.code} hidden by its guard {item.guard!r}: {hits[0].message}"
+
+
+@pytest.mark.parametrize("name", RECORD_FORMATS)
+@settings(max_examples=200, deadline=None)
+@given(record=records)
+def test_the_number_of_quotes_is_two_for_each_counted_string(name: str, record: dict[str, Any]) -> None:
+    fast = PATHS[name]
+    data = json.dumps(record, ensure_ascii=False).encode()
+    struct = decode(fast, data)
+    accepted = None if struct is None else fast.accept(struct)
+    if accepted is not None:
+        assert data.count(b'"') - data.count(b'\\"') == 2 * accepted[0]
+
+
+def test_a_duplicate_key_shows_in_the_number_of_quotes() -> None:
+    fast = PATHS["internvl"]
+    data = b'{"id": 1, "id": 2, "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes"}]}'
+    accepted = fast.accept(fast.decode(data))
+    assert accepted is not None
+    assert data.count(b'"') > 2 * accepted[0]
+
+
+@given(st.recursive(st.one_of(st.none(), st.integers(-(1 << 63), (1 << 64) - 1), st.text()), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
+def test_tally_counts_keys_and_strings(value: Any) -> None:
+    data = json.dumps(value)
+    escaped = json.dumps(value).replace("\\\\", "").count('\\"')
+    assert tally(msgspec.json.decode(data)) * 2 == data.count('"') - escaped
+
+
+def test_tally_declines_integers_beyond_64_bits() -> None:
+    assert tally([1, {"a": 1 << 64}]) < 0
+
+
+@pytest.mark.parametrize("name", RECORD_FORMATS)
+def test_ordinary_records_take_the_fast_path(name: str) -> None:
+    conversations = [{"from": "human", "value": "What is it?"}, {"from": "gpt", "value": "A dog."}]
+    media: dict[str, Any] = {}
+    if name == "geopixel":
+        conversations[1]["value"] = "A <p> dog </p> [SEG] and a <p> cat </p> [SEG]."
+        media = {"image": "a.png", "polygons": "a.json"}
+    elif name.startswith("xcomposer"):
+        conversations[0]["value"] = "<ImageHere>What is it?"
+        media = {"image": ["a.png"]}
+    elif name == "internvl":
+        conversations[0]["value"] = "<image>\nWhat is it?"
+        media = {"image": "a.png"}
+    elif name == "videorefer":
+        conversations[0]["value"] = "<image>\nWhat is it?"
+        media = {"image": "a.png"}
+    elif name == "videorefer-vl3":
+        conversations[0]["value"] = "<image>\nWhat is it?"
+        media = {"image": "a.png"}
+    data = json.dumps({"id": 7, **media, "conversations": conversations}).encode()
+    fast = PATHS[name]
+    assert fast.accept(fast.decode(data)) is not None
+    assert not fast.always, f"checks without a guard run on every record: {[c.code for c in fast.always]}"
+
+
+def test_a_key_that_no_check_reads_is_learned_and_one_that_a_check_reads_is_not() -> None:
+    fast = FastPath(get_format("geopixel"), selected("geopixel"), Options(media="none"))
+    turns = '"conversations": [{"from": "human", "value": "Hi"}, {"from": "bot", "value": "Yes"}]'
+    assert decode(fast, f'{{"source": {{"a": [1]}}, {turns}}}'.encode()) is not None
+    assert decode(fast, f'{{"polygon": "x.json", {turns}}}'.encode()) is None
