@@ -259,14 +259,15 @@ class FastPath:
         self._build()
 
     def _build(self) -> None:
-        struct = struct_of(self.format.record, self.extra)
+        struct = self.struct = struct_of(self.format.record, self.extra)
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
         fields = [f for f in msgspec.structs.fields(struct) if f.name not in ("conversations", "id")]
         # What has a string or a list in the record type may be a path; `Layouts` asks the format which are.
         layouts = Layouts(self.format, tuple(f.name for f in fields if not f.name.startswith("extra_")))
+        self.namespace: dict[str, Any]
         self.source = accept_source(struct, self.guards, self.sidecar_guards)
         angled, square = markers.patterns(self.format.name)
-        namespace: dict[str, Any] = {
+        namespace = self.namespace = {
             "UNSET": UNSET,
             "KNOWN": layouts.known.get,
             "WORK_OUT": layouts.of,
@@ -379,20 +380,8 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
     Raises:
         ValueError: a guard names something that is neither a fact nor one of `BUILTINS`.
     """
-    used = {
-        node.id
-        for guard in (*guards, *sidecar_guards)
-        for node in ast.walk(ast.parse(guard, mode="eval"))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    own = {
-        node.id
-        for guard in (*guards, *sidecar_guards)
-        for node in ast.walk(ast.parse(guard, mode="eval"))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    unknown = used - own - set(FACTS) - BUILTINS
-    if unknown:
+    used = guard_names([*guards, *sidecar_guards])
+    if unknown := used - set(FACTS):
         raise ValueError(f"guards name unknown facts: {sorted(unknown)}")
     turn = _turn_struct(struct)
     body = [
@@ -432,6 +421,13 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
     return "\n    ".join(["def accept(r):", *body, "return strings, layout"]) + "\n"
 
 
+def guard_names(guards: Iterable[str]) -> set[str]:
+    """The facts that guards name: their free names that are no builtins."""
+    nodes = [n for guard in guards for n in ast.walk(ast.parse(guard, mode="eval")) if isinstance(n, ast.Name)]
+    bound = {n.id for n in nodes if isinstance(n.ctx, ast.Store)}
+    return {n.id for n in nodes} - bound - BUILTINS
+
+
 def _field_source(field: Any) -> list[str]:
     """Count the strings of a field, and take its shape if the layout may depend on it."""
     shaped = field.name != "id" and not field.name.startswith("extra_")
@@ -440,7 +436,8 @@ def _field_source(field: Any) -> list[str]:
     out += [f"if v is UNSET: {name} = 0"] if shaped else ["if v is UNSET: pass"]
     out += ["elif type(v) is str:", "    strings += 2"]
     out += [f"    {name} = 1 if v else 2"] if shaped else []
-    out += ["else:", "    strings += 1 + TALLY(v)"] if field.type is Any or shaped else ["else: strings += 1"]
+    simple = field.name.startswith("extra_") and Any not in (field.type, *get_args(field.type))
+    out += ["else: strings += 1"] if simple else ["else:", "    strings += 1 + TALLY(v)"]
     out += [f"    {name} = SHAPE(v)"] if shaped else []
     return out
 

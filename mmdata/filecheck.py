@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import UNSET
+from orjson import loads
 
 from mmdata.checks.registry import Check, selected
 from mmdata.checks.view import KindFacts
 from mmdata.fastpath import DECODE_ERRORS, FastPath, Layout
+from mmdata.fastpattern import PatternPath, look_at
+from mmdata.finding import Finding
 from mmdata.ids import Hashes, hash_ids
 from mmdata.io.jsontext import accepts
 from mmdata.io.record import Block, Item, Problem, RawRecord
@@ -123,6 +126,8 @@ class FileChecker:
         self.fast = FastPath(dataset.format, self.checks, options, load_sidecar=self.records.load_sidecar)
         # Media of these levels are looked into, not only for: every record meets the check bodies.
         self.look_into = options.media in ("header", "decode") and bool(self.records.by_stage["media"])
+        self.patterns = PatternPath(self.fast)
+        self.patterns.hungry &= not self.look_into
         self.look_for = options.media == "exists" and bool(self.records.by_stage["media"])
         self.scan_state = Scan()
 
@@ -166,6 +171,10 @@ class FileChecker:
             verdict = self.fast.accept(record)
             return verdict is not None and _quotes(item.data) == 2 * verdict[0] and not self.fast.always
 
+    def findings(self, item: Item) -> list[Finding]:
+        """Every finding of one record, or of one problem between records."""
+        return self.records.problem(item) if isinstance(item, Problem) else self.records.check(item).findings
+
     def _block(self, source: Source, block: Block, ids: list[Any]) -> None:
         data, starts, ends, first = block.data, block.starts, block.ends, block.first
         decode, accept = self.fast.decode, self.fast.accept
@@ -174,8 +183,20 @@ class FileChecker:
         accepted: list[tuple[int, int]] = []
         kind, since = "", first
         repaired = False
+        facts = look_at(data, one_line=source.container == "jsonl")
+        patterns, other = self.patterns.patterns if facts.matchable else [], self.patterns.other
         i, count = 0, len(starts)
         while i < count:
+            known = None
+            if patterns:
+                known = patterns[0](data, starts[i], ends[i], facts) or other(data, starts[i], ends[i], facts)
+            if known is not None and not (look_for and not all(present(loads(path)) for path in known[2])):
+                if known[1].kind != kind:
+                    self._saw(kind, since, first + i - since)
+                    kind, since = known[1].kind, first + i
+                ids.append(known[0])
+                i += 1
+                continue
             piece = data[starts[i] : ends[i]]
             try:
                 record = decode(piece)
@@ -183,6 +204,7 @@ class FileChecker:
             except DECODE_ERRORS as error:
                 if self.fast.learn(error):
                     decode, accept = self.fast.decode, self.fast.accept
+                    self.patterns.forget()
                     continue
                 verdict = None
             if verdict is not None and not every:
@@ -193,6 +215,8 @@ class FileChecker:
                         kind, since = layout.kind, first + i
                     accepted.append((i, strings))
                     ids.append(record.id)
+                    if self.patterns.hungry and _quotes(piece) == 2 * strings:
+                        self.patterns.learn(piece, layout)
                     i += 1
                     continue
             self._saw(kind, since, first + i - since)
@@ -214,7 +238,7 @@ class FileChecker:
         state = self.scan_state
         state.records += len(ids)
         state.hashes.append(hash_ids(None if value is UNSET else value for value in ids))
-        if repaired or len(accepted) != len(block.starts) or _quotes(block.data) != 2 * sum(n for _, n in accepted):
+        if accepted and (repaired or len(accepted) != len(block.starts) or _quotes(block.data) != 2 * sum(n for _, n in accepted)):
             for i, strings in accepted:
                 piece = block.data[block.starts[i] : block.ends[i]]
                 if _quotes(piece) != 2 * strings:

@@ -1,94 +1,35 @@
 """`--fix` and `--diff`: repair what can be repaired without guessing, byte for byte where it need not be touched.
 
 A file is read once, record by record. A record with repairs is repaired, checked again and repaired again until no
-repair is left, so that fixing twice changes nothing. Everything between is copied as it lies.
+repair is left, so that fixing twice changes nothing. Everything between is copied as it lies (see `mmdata.splice`).
 """
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from mmdata.errors import DataError, UsageError
-from mmdata.filecheck import DataSet, FileChecker
+from mmdata.filecheck import FileChecker
 from mmdata.finding import Edit, Finding, Splice
 from mmdata.io.edits import apply
 from mmdata.io.read import open_source
 from mmdata.io.record import Problem, RawRecord
+from mmdata.io.streams import open_stream
 from mmdata.io.writer import atomic_writer
 from mmdata.options import Options
-from mmdata.plan import MixtureFile, make_plan
+from mmdata.plan import DataSet, MixtureFile, make_plan
+from mmdata.splice import Change, copy_with
 
-MAX_ROUNDS = 12
+MAX_ROUNDS = 32
 """Repairs of one record that may follow from each other."""
 
 
-@dataclass(slots=True)
-class Change:
-    """What was (or would be) changed in one file.
-
-    Attributes:
-        path: the file.
-        replaced: the stretches of bytes replaced, in file order, with the text before.
-        codes: how many repairs of each code.
-        written: whether the file was written.
-    """
-
-    path: str
-    replaced: list[Replacement] = field(default_factory=list)
-    codes: Counter[str] = field(default_factory=Counter)
-    written: bool = False
-
-    def summary(self) -> str:
-        """One line for a person."""
-        if not self.codes:
-            return f"{self.path}: nothing to fix"
-        parts = ", ".join(f"{code} x{count}" for code, count in sorted(self.codes.items()))
-        return f"{self.path}: {'fixed' if self.written else 'would fix'} {parts}"
-
-    def diff(self) -> Iterator[str]:
-        """The change as a unified diff, whole lines, without context."""
-        if not self.replaced:
-            return
-        yield f"--- {self.path}\n"
-        yield f"+++ {self.path}\n"
-        shift = 0
-        for item in self.replaced:
-            before, after = item.before.splitlines(keepends=True), item.after.splitlines(keepends=True)
-            for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-                if tag != "equal":
-                    yield f"@@ {_range(item.line + a0, a1 - a0)} {_range(item.line + b0 + shift, b1 - b0, '+')} @@\n"
-                    yield from (_line("-", text) for text in before[a0:a1])
-                    yield from (_line("+", text) for text in after[b0:b1])
-            shift += len(after) - len(before)
-
-
-def _range(line: int, count: int, sign: str = "-") -> str:
-    return f"{sign}{line if count else line - 1},{count}"
-
-
-def _line(sign: str, text: str) -> str:
-    return f"{sign}{text}" if text.endswith("\n") else f"{sign}{text}\n\\ No newline at end of file\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """A stretch of whole lines, before and after, from a 1-based line number on."""
-
-    line: int
-    before: str
-    after: str
-
-
-def fix_files(
-    paths: Sequence[str], *, format: str | None, options: Options, unsafe: bool, write: bool
-) -> Iterator[Change]:
+def fix_files(paths: Sequence[str], *, format: str | None, options: Options, unsafe: bool, write: bool) -> Iterator[Change]:
     """Repair files in place (`write`), or say what would change.
 
     Args:
-        paths: files, globs, directories; mixture files are repaired together with the data sets they name.
+        paths: files, globs, directories; a mixture file is repaired together with the data sets it names.
         format: the format of all of them, or None to detect it.
         options: what the run may assume.
         unsafe: also repairs that may change what the author meant.
@@ -99,32 +40,29 @@ def fix_files(
     """
     plan = make_plan(paths, format=format, options=options)
     for item in plan.items:
+        if not os.path.isfile(item.path):
+            raise UsageError(f"{item.path}: --fix rewrites local files; this source cannot be written")
+    for item in sorted(plan.items, key=lambda item: isinstance(item, MixtureFile)):
+        # Mixtures last: their repairs (the length of a data set, say) depend on the repaired data sets.
         if isinstance(item, MixtureFile):
-            yield _fix_mixture(item, options, unsafe, write)
+            yield _fix_mixture(item, options, unsafe=unsafe, write=write)
         else:
-            yield _fix_records(item, options, unsafe, write)
+            change = Change(item.path)
+            _rewrite(item.path, _record_splices(item, options, unsafe, change), change, write=write)
+            yield change
 
 
 def _wanted(findings: Sequence[Finding], unsafe: bool) -> list[Finding]:
     return [f for f in findings if f.fixable and (unsafe or not f.unsafe)]
 
 
-def _fix_records(dataset: DataSet, options: Options, unsafe: bool, write: bool) -> Change:
-    change = Change(dataset.path)
-    splices = _record_splices(dataset, options, unsafe, change)
-    _rewrite(dataset.path, splices, change, write)
-    return change
-
-
 def _record_splices(dataset: DataSet, options: Options, unsafe: bool, change: Change) -> Iterator[Splice]:
-    """The replacements of a file of records, ascending."""
+    """The replacements in a file of records, ascending."""
     checker = FileChecker(dataset, options)
     with open_source(dataset.path, max_record_bytes=options.max_record_bytes) as source:
-        _refuse_unwritable(source.path, source.rewritable)
-        for item in source.records(expect=checker.expected_container):
+        for item in source.records(expect=checker.container):
             if isinstance(item, Problem) or item.problem is not None:
-                found = checker.check_item(item)
-                for finding in _wanted(found, unsafe):
+                for finding in _wanted(checker.findings(item), unsafe):
                     if finding.splices:
                         change.codes[finding.code] += 1
                         yield from finding.splices
@@ -135,43 +73,54 @@ def _record_splices(dataset: DataSet, options: Options, unsafe: bool, change: Ch
 
 
 def _fixed_record(checker: FileChecker, item: RawRecord, unsafe: bool, change: Change) -> bytes:
-    data = item.data
+    """The record with every repair made, one finding at a time: a repair may move or mend what the next is about."""
+    data, tried = item.data, set()
     for _ in range(MAX_ROUNDS):
-        findings = [f for f in _wanted(checker.check_item(item._replace(data=data)), unsafe) if f.edits]
-        if not findings:
+        repair = next(
+            (
+                (finding, repaired)
+                for finding in _wanted(checker.findings(item._replace(data=data)), unsafe)
+                if finding.edits and (repaired := _applied(data, finding.edits)) != data and repaired not in tried
+            ),
+            None,
+        )
+        if repair is None:
             break
-        before = data
-        # One finding a round: an edit may move what the next one points at, and may repair it as well.
-        for finding in findings:
-            try:
-                data = apply(data, finding.edits)
-            except DataError:
-                continue
-            change.codes[finding.code] += 1
-            break
-        if data == before:
-            break
+        tried.add(data)
+        change.codes[repair[0].code] += 1
+        data = repair[1]
     return data
 
 
-def _fix_mixture(mixture: MixtureFile, options: Options, unsafe: bool, write: bool) -> Change:
-    """Repair a ``data.txt`` or a meta file; short, so it is held in memory."""
+def _applied(data: bytes, edits: Sequence[Edit]) -> bytes:
+    """The record after the edits, or as it was when they do not fit (another repair has moved their place)."""
+    try:
+        return apply(data, edits)
+    except DataError:
+        return data
+
+
+def _fix_mixture(mixture: MixtureFile, options: Options, *, unsafe: bool, write: bool) -> Change:
+    """Repair a ``data.txt`` or a meta file; these are short, so the text is held in memory."""
     from mmdata.validation import mixture_findings
 
     change = Change(mixture.path)
     with open_source(mixture.path) as source:
-        _refuse_unwritable(source.path, source.rewritable)
-        data = before = source.read_all()
+        data = before = source.head(1 << 30)
     for _ in range(MAX_ROUNDS):
         wanted = _wanted(mixture_findings(mixture.path, mixture.format, data, options), unsafe)
-        splices = [s for f in wanted for s in f.splices]
-        edits: list[Edit] = [] if splices else [e for f in wanted[:1] for e in f.edits]
-        if not splices and not edits:
+        spliced = [f for f in wanted if f.splices]
+        if spliced:
+            repaired, used = _spliced(data, [s for f in spliced for s in f.splices]), spliced
+        else:
+            used = next(([f] for f in wanted if _applied(data, f.edits) != data), [])
+            repaired = _applied(data, used[0].edits) if used else data
+        if repaired == data:
             break
-        data = _spliced(data, splices) if splices else apply(data, edits)
-        change.codes.update(f.code for f in (wanted if splices else wanted[:1]) if f.splices or f.edits)
+        data = repaired
+        change.codes.update(f.code for f in used)
     if data != before:
-        _rewrite(mixture.path, iter([Splice(0, len(before), data)]), change, write)
+        _rewrite(mixture.path, iter([Splice(0, len(before), data)]), change, write=write)
     return change
 
 
@@ -184,26 +133,18 @@ def _spliced(data: bytes, splices: Sequence[Splice]) -> bytes:
     return b"".join([*out, data[place:]])
 
 
-def _refuse_unwritable(path: str, rewritable: bool) -> None:
-    if not rewritable:
-        raise UsageError(f"{path}: --fix rewrites local files; this source cannot be written")
-
-
-def _rewrite(path: str, splices: Iterator[Splice], change: Change, write: bool) -> None:
-    """Copy the file with the splices applied; the old file stays until the new one is complete."""
+def _rewrite(path: str, splices: Iterator[Splice], change: Change, *, write: bool) -> None:
+    """Copy a file with the splices made; the old file stays until the new one is complete."""
     first = next(splices, None)
     if first is None:
         return
-    with open_source(path) as original:
+    stream, _, _ = open_stream(path)
+    try:
         if write:
             with atomic_writer(path) as out:
-                for piece in _pieces(original.reader(), first, splices, change):
-                    out.write(piece)
+                copy_with(stream, first, splices, change, out.write)
             change.written = True
         else:
-            for _ in _pieces(original.reader(), first, splices, change):
-                pass
-
-
-def _pieces(reader: LineReader, first: Splice, rest: Iterator[Splice], change: Change) -> Iterator[bytes]:
-    raise DataError
+            copy_with(stream, first, splices, change, len)
+    finally:
+        stream.close()

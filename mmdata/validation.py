@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmdata.checks.registry import Check, Hit, selected
@@ -64,17 +65,20 @@ def validate_with(
     """`validate` with ready options; `baseline` leaves out known findings. Arguments as for the command line."""
     plan = make_plan(paths, format=format, options=options)
     collector = Collector(options.max_findings, [item.path for item in plan.items])
+    if baseline is not None:
+        # What is known is told from what is new by counting, which needs every finding of a file.
+        options = replace(options, max_findings=0)
     sources: list[SourceSummary] = []
     scans: dict[str, Scan] = {}
     for item in plan.items:
         if isinstance(item, DataSet):
-            found = Collector(0 if baseline else options.max_findings)
+            found = Collector(options.max_findings)
             scans[os.path.realpath(item.path)] = scan = _check_file(item, options, progress or Silent(), found)
             _collect(collector, found, baseline)
             sources.append(SourceSummary(item.path, item.format.name, scan.records))
     for item in plan.items:
         if isinstance(item, MixtureFile):
-            found = Collector(0 if baseline else options.max_findings)
+            found = Collector(options.max_findings)
             _check_mixture(item, scans, options, found)
             _collect(collector, found, baseline)
             sources.append(SourceSummary(item.path, item.format.name, len(item.targets)))

@@ -7,20 +7,69 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from schemas.geometry import RLE as RLE
+    from schemas.geometry import COCOPolygon as COCOPolygon
     from schemas.geometry import CompressedRLE as CompressedRLE
+    from schemas.geometry import Polygon as Polygon
+    from schemas.geometry import Ring as Ring
+    from schemas.geometry import UncompressedRLE as UncompressedRLE
     from schemas.geopixel import GeoPixelPolygonFile as GeoPixelPolygonFile
     from schemas.geopixel import GeoPixelPolygonRecord as GeoPixelPolygonRecord
     from schemas.geopixel import GeoPixelRecord as GeoPixelRecord
     from schemas.geopixel import GeoPixelRLERecord as GeoPixelRLERecord
+    from schemas.internvl import InternVLImageRecord as InternVLImageRecord
+    from schemas.internvl import InternVLMultiImageRecord as InternVLMultiImageRecord
     from schemas.internvl import InternVLRecord as InternVLRecord
+    from schemas.internvl import InternVLTextRecord as InternVLTextRecord
+    from schemas.internvl import InternVLTurn as InternVLTurn
+    from schemas.internvl import InternVLVideoRecord as InternVLVideoRecord
+    from schemas.mixture import DataTxtEntry as DataTxtEntry
+    from schemas.mixture import InternVLMeta as InternVLMeta
+    from schemas.mixture import InternVLMetaEntry as InternVLMetaEntry
+    from schemas.record import Record as Record
+    from schemas.record import Turn as Turn
+    from schemas.sample import Sample as Sample
+    from schemas.sample import sample_adapter as sample_adapter
+    from schemas.videorefer import VideoReferImageRecord as VideoReferImageRecord
+    from schemas.videorefer import VideoReferMask as VideoReferMask
+    from schemas.videorefer import VideoReferRecord as VideoReferRecord
+    from schemas.videorefer import VideoReferTurn as VideoReferTurn
+    from schemas.videorefer import VideoReferVideoRecord as VideoReferVideoRecord
+    from schemas.videorefer_vl3 import VideoReferVL3Record as VideoReferVL3Record
+    from schemas.xcomposer import XComposer20Record as XComposer20Record
+    from schemas.xcomposer import XComposerImageRecord as XComposerImageRecord
+    from schemas.xcomposer import XComposerRecord as XComposerRecord
+    from schemas.xcomposer import XComposerTextRecord as XComposerTextRecord
 
-_HOMES = {
-    "CompressedRLE": "geometry", "GeoPixelPolygonFile": "geopixel", "GeoPixelPolygonRecord": "geopixel", "GeoPixelRLERecord": "geopixel",
-    "GeoPixelRecord": "geopixel", "InternVLRecord": "internvl", "RLE": "geometry",
-}  # fmt: skip
+_CONTENTS = {
+    "geometry": ("COCOPolygon", "CompressedRLE", "Polygon", "RLE", "Ring", "UncompressedRLE"),
+    "geopixel": ("GeoPixelPolygonFile", "GeoPixelPolygonRecord", "GeoPixelRLERecord", "GeoPixelRecord"),
+    "internvl": (
+        "InternVLImageRecord",
+        "InternVLMultiImageRecord",
+        "InternVLRecord",
+        "InternVLTextRecord",
+        "InternVLTurn",
+        "InternVLVideoRecord",
+    ),
+    "mixture": ("DataTxtEntry", "InternVLMeta", "InternVLMetaEntry"),
+    "record": ("Record", "Turn"),
+    "sample": ("Sample", "sample_adapter"),
+    "videorefer": ("VideoReferImageRecord", "VideoReferMask", "VideoReferRecord", "VideoReferTurn", "VideoReferVideoRecord"),
+    "videorefer_vl3": ("VideoReferVL3Record",),
+    "xcomposer": ("XComposer20Record", "XComposerImageRecord", "XComposerRecord", "XComposerTextRecord"),
+}
+_HOMES = {name: module for module, names in _CONTENTS.items() for name in names}
+
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"schemas.{_HOMES[name]}"), name)
-    raise AttributeError(name)
+    if name not in _HOMES:
+        raise AttributeError(f"module 'schemas' has no attribute {name!r}")
+    value = getattr(import_module(f"schemas.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -41,3 +41,10 @@ class RLE(Record):
 
     size: Pair[PixelCount] = Field(description="[height, width] in pixels.")
     counts: str | list[int] = Field(description="Run lengths: COCO's text coding, or a plain list starting with zeros.")
+
+
+class UncompressedRLE(Record):
+    """A mask as plain run lengths, column by column, starting with zeros."""
+
+    size: Pair[PixelCount] = Field(description="[height, width] in pixels.")
+    counts: list[int] = Field(description="Lengths of runs of zeros and ones in turn; they sum to height times width.")

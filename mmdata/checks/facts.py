@@ -20,6 +20,7 @@ name                meaning
 ``n_videos``        number of videos the record names
 ``kind``            the record's kind, see `Format.kind`
 ``template``        InternVL conversation template of the run
+``sidecar``         sidecar checks only: the facts of the record's polygon file
 ==================  ================================================================================================
 """
 
@@ -40,4 +41,5 @@ FACTS = (
     "n_videos",
     "kind",
     "template",
+    "sidecar",
 )

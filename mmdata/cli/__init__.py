@@ -13,6 +13,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script: never shows a traceback for bad input."""
     from mmdata.errors import MMDataError
 
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character of the data shows its escape.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from mmdata.errors import DataError
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
+from mmdata.formats._shared import decode
 from mmdata.formats._shared.evidence import says, weigh
 from mmdata.formats._shared.media import refs
+from schemas.sample import Media, MediaPart, Origin, Part, PhrasePart, PolygonMask, RLEMask, Sample, SampleObject
 
 
 def speaker(role: str) -> Speaker:
@@ -50,6 +54,57 @@ def _is_sidecar(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("polygons"), list) and "conversations" not in value
 
 
+_IMAGE = re.compile(re.escape("<ImageHere>"))
+_MASK = re.compile(r"(?:<p>(?P<phrase>.*?)</p>(?P<gap>\s*))?\[SEG\]", re.DOTALL)
+
+
+def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
+    """Decode a record: mask k belongs to the k-th ``[SEG]``; polygons stay a reference into their file.
+
+    Raises:
+        DataError: turns, masks or placeholders are not as the loader takes them.
+    """
+    images = refs(record, "image", "image")
+    objects = [SampleObject({"": _rle(m, origin, k)}) for k, m in enumerate(record.get("segmentation") or ())] if kind(record) == "segmentation" else []
+    sample = Sample(
+        turns=[],
+        media=[Media("image", [ref.path]) for ref in images],
+        objects=objects,
+        id=record.get("id"),
+        extras=decode.extras(record, "image", "polygons", "segmentation"),
+        origin=origin,
+    )
+    seen = masks = 0
+
+    def image(match: re.Match[str]) -> Part | None:
+        nonlocal seen
+        seen += 1
+        return MediaPart(seen - 1) if seen <= len(images) else None
+
+    def grounded(match: re.Match[str]) -> Part:
+        nonlocal masks
+        masks += 1
+        if kind(record) == "polygons":
+            sample.objects.append(SampleObject({"": PolygonMask(None, "opencv", record["polygons"], masks - 1)}))
+        return PhrasePart(match["phrase"], [masks - 1], match["gap"] if match["gap"] is not None else "")
+
+    for turn, text in decode.turns(record, speaker, origin):
+        turn.parts = decode.split(text, _IMAGE, image) if turn.role == "user" else decode.split(text, _MASK, grounded)
+        sample.turns.append(turn)
+    if len(images) == 1 and seen == 0:
+        decode.imply_media(sample)
+    if kind(record) != "polygons":
+        decode.expect(masks, len(objects), "[SEG] for masks", origin)
+    return sample
+
+
+def _rle(value: Any, origin: Origin, number: int) -> RLEMask:
+    found = decode.mask(value, origin, f"mask {number}")
+    if not isinstance(found, RLEMask):
+        raise DataError(f"{decode.place(origin)}: mask {number} is no RLE")
+    return found
+
+
 FORMAT = Format(
     name="geopixel",
     title="GeoPixel (polygon and RLE records)",
@@ -63,5 +118,6 @@ FORMAT = Format(
     kind=kind,
     media=media,
     sniff=sniff,
+    to_sample=to_sample,
     paths="from the working directory, polygon files too",
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
+from mmdata.formats._shared import decode
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
+from schemas.sample import Media, MediaPart, Origin, Part, Sample, TextPart
 
 
 def speaker(role: str) -> Speaker | None:
@@ -47,6 +50,43 @@ def sniff(evidence: Evidence) -> Guess:
     )
 
 
+_TAG = re.compile(r"<image>|<video>(?=\n)")
+
+
+def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
+    """Decode a record: the k-th ``<image>`` of the user turns is the k-th picture; further ones stay text.
+
+    Raises:
+        DataError: turns or placeholders are not as the loader takes them.
+    """
+    files = media(record)
+    clip = record.get("clip")
+    found = [
+        Media("image" if ref.kind == "image" else "video", [ref.path], clip=(clip[0], clip[1]) if isinstance(clip, list) and len(clip) == 2 else None)
+        for ref in files
+    ]
+    known = {ref.pointer.split("/")[1] for ref in files} | ({"clip"} if found and found[0].clip else set())
+    sample = Sample(turns=[], media=found, id=record.get("id"), extras=decode.extras(record, *known), origin=origin)
+    wanted = "<video>" if found and found[0].kind == "video" else "<image>"
+    seen = 0
+
+    def take(match: re.Match[str]) -> Part | None:
+        nonlocal seen
+        if match[0] != wanted or seen >= len(found):
+            return None
+        seen += 1
+        return MediaPart(seen - 1)
+
+    for turn, text in decode.turns(record, speaker, origin):
+        turn.parts = decode.split(text, _TAG, take) if turn.role == "user" else [TextPart(text)]
+        sample.turns.append(turn)
+    if len(found) == 1 and seen == 0:
+        decode.imply_media(sample)
+    else:
+        decode.expect(seen, len(found), "<image> for pictures", origin)
+    return sample
+
+
 FORMAT = Format(
     name="internvl",
     title="InternVL (image, multi-image, video, text)",
@@ -61,5 +101,6 @@ FORMAT = Format(
     kind=kind,
     media=media,
     sniff=sniff,
+    to_sample=to_sample,
     paths="below the meta file's root",
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from mmdata.errors import DataError
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
+from mmdata.formats._shared import decode
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
+from schemas.sample import Media, MediaPart, Origin, Part, RegionPart, Sample, SampleObject
 
 
 def speaker(role: str) -> Speaker | None:
@@ -43,6 +47,58 @@ def sniff(evidence: Evidence) -> Guess:
     )
 
 
+_TAG = re.compile(r"<(?:image|video|region)>")
+
+
+def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
+    """Decode a record: the k-th ``<region>`` is the k-th object of ``annotation``.
+
+    Raises:
+        DataError: turns, masks or placeholders are not as the loader takes them.
+    """
+    files = media(record)
+    objects = [_object(entry, k, origin) for k, entry in enumerate(record.get("annotation") or ())]
+    sample = Sample(
+        turns=[],
+        media=[Media("image" if ref.kind == "image" else "video", [ref.path]) for ref in files],
+        objects=objects,
+        id=record.get("id"),
+        width=decode.size(record, "width"),
+        height=decode.size(record, "height"),
+        extras=decode.extras(record, "annotation", "width", "height", files[0].pointer[1:] if files else ""),
+        origin=origin,
+    )
+    regions = 0
+
+    def take(match: re.Match[str]) -> Part | None:
+        nonlocal regions
+        if match[0] == "<region>":
+            regions += 1
+            return RegionPart(regions - 1)
+        return MediaPart(0) if files else None
+
+    for turn, text in decode.turns(record, speaker, origin):
+        turn.parts = decode.split(text, _TAG, take)
+        sample.turns.append(turn)
+    decode.expect(regions, len(objects), "<region> for objects", origin)
+    return sample
+
+
+def _object(entry: Any, number: int, origin: Origin) -> SampleObject:
+    """One object: frame -> mask; keys beside `segmentation` go to its extras."""
+    if not isinstance(entry, dict):
+        raise DataError(f"{decode.place(origin)}: object {number} is no object of frames")
+    masks, extras = {}, {}
+    for frame, value in entry.items():
+        if not isinstance(value, dict) or "segmentation" not in value:
+            raise DataError(f"{decode.place(origin)}: object {number}, frame {frame!r} has no `segmentation`")
+        masks[frame] = decode.mask(value["segmentation"], origin, f"object {number}, frame {frame!r}")
+        rest = {key: item for key, item in value.items() if key != "segmentation"}
+        if rest:
+            extras[frame] = rest
+    return SampleObject(masks, extras=extras)
+
+
 FORMAT = Format(
     name="videorefer",
     title="VideoRefer v1 (`annotation`)",
@@ -57,5 +113,6 @@ FORMAT = Format(
     kind=kind,
     media=media,
     sniff=sniff,
+    to_sample=to_sample,
     paths="below --data_folder",
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from mmdata.errors import DataError
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
+from mmdata.formats._shared import decode
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
+from schemas.sample import Media, MediaPart, Origin, Part, RegionPart, Sample, SampleObject
 
 
 def speaker(role: str) -> Speaker:
@@ -48,6 +52,62 @@ def sniff(evidence: Evidence) -> Guess:
     )
 
 
+_TAG = re.compile(r"<(?:image|video|region)>")
+
+
+def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
+    """Decode a record: each ``<region>`` is one mask, in the order object, then frame.
+
+    Raises:
+        DataError: turns, masks or placeholders are not as the loader takes them.
+    """
+    files = media(record)
+    if files and files[0].kind == "frames":
+        found = [Media("frames", [ref.path for ref in files], timestamps=_seconds(record.get("timestamps")))]
+    else:
+        found = [Media("image" if ref.kind == "image" else "video", [ref.path]) for ref in files]
+    objects = [_object(entry, k, origin) for k, entry in enumerate(record.get("masks") or ())]
+    sample = Sample(
+        turns=[],
+        media=found,
+        objects=objects,
+        id=record.get("id"),
+        width=decode.size(record, "width"),
+        height=decode.size(record, "height"),
+        extras=decode.extras(record, "masks", "width", "height", files[0].pointer.split("/")[1] if files else ""),
+        origin=origin,
+    )
+    prompts = iter([RegionPart(k, frame or None) for k, one in enumerate(objects) for frame in one.masks])
+    seen = 0
+
+    def take(match: re.Match[str]) -> Part | None:
+        nonlocal seen
+        if match[0] == "<region>":
+            return next(prompts, None)
+        seen += 1
+        return MediaPart(seen - 1) if seen <= len(found) else None
+
+    for turn, text in decode.turns(record, speaker, origin):
+        turn.parts = decode.split(text, _TAG, take)
+        sample.turns.append(turn)
+    if next(prompts, None) is not None:
+        raise DataError(f"{decode.place(origin)}: fewer <region> than masks")
+    if found and seen == 0:
+        decode.imply_media(sample)
+    return sample
+
+
+def _object(entry: Any, number: int, origin: Origin) -> SampleObject:
+    """One entry of ``masks``: a segmentation of the picture, or {frame: segmentation}."""
+    if isinstance(entry, dict) and not {"size", "counts"} <= entry.keys():
+        return SampleObject({frame: decode.mask(one, origin, f"object {number}, frame {frame!r}") for frame, one in entry.items()})
+    return SampleObject({"": decode.mask(entry, origin, f"mask {number}")})
+
+
+def _seconds(value: Any) -> list[float] | None:
+    return [float(v) for v in value] if isinstance(value, list) and all(type(v) in (int, float) for v in value) else None
+
+
 FORMAT = Format(
     name="videorefer-vl3",
     title="VideoRefer, VideoLLaMA3 dialect (`masks`)",
@@ -62,5 +122,6 @@ FORMAT = Format(
     kind=kind,
     media=media,
     sniff=sniff,
+    to_sample=to_sample,
     paths="below --data_folder",
 )

@@ -10,9 +10,9 @@ import re
 from mmdata.finding import Splice
 from mmdata.io.jsontext import BOM, problem
 from mmdata.io.record import Item, Problem, ProblemKind, RawRecord
-from mmdata.io.resync import find_record, resync
+from mmdata.io.resync import Resumption, find_record, resync
 from mmdata.io.shape import Shape, signature_at
-from mmdata.io.values import Skipper, Values
+from mmdata.io.values import Outcome, Skipper, Values
 from mmdata.io.window import Window
 
 _VALUE = re.compile(rb'[{["0-9]|-[0-9I]|true\b|false\b|null\b|NaN\b|Infinity\b')
@@ -83,7 +83,9 @@ class Exact:
     def _record(self, at: int, items: list[Item]) -> None:
         self.record_start = at
         self._comma = -1
-        outcome, end = self._values.find(at)
+        self._value(at, *self._values.find(at), items)
+
+    def _value(self, at: int, outcome: Outcome, end: int, items: list[Item]) -> None:
         if outcome == "broken":
             self._broken(at, items)
         elif outcome == "large":
@@ -125,7 +127,7 @@ class Exact:
                 self.gap = at - end + 1
 
     def _broken(self, at: int, items: list[Item]) -> None:
-        found = resync(self._window, at, self._shape, self._values.limit, commas=self._commas)
+        found = self._resync(at)
         if found is None:
             wrong = problem(self._bytes(at, min(at + _EXCERPT, self._window.end)))
             message = wrong.message if wrong is not None else "expected a record"
@@ -141,14 +143,32 @@ class Exact:
         else:
             self._separator(found.at, items)
 
+    def _resync(self, at: int) -> Resumption | None:
+        found = resync(
+            self._window,
+            at,
+            self._shape,
+            limit=self._max_bytes,
+            reach=self._values.reach,
+            commas=self._commas,
+        )
+        self._values.spend(at)
+        return found
+
     def _too_large(self, at: int, end: int, items: list[Item]) -> None:
         message = f"the record is larger than {self._max_bytes} bytes; it was skipped"
         if end < 0:
-            found = resync(self._window, at, self._shape, self._values.limit, commas=self._commas)
+            found = self._resync(at)
             if found is not None and found.at_value:
                 self._broken(at, items)
                 return
-            end = self._skip(at)
+            if self._values.poor and at >= self._window.base:
+                outcome, end = self._values.find(at, patient=True)
+                if outcome != "large":
+                    self._value(at, outcome, end, items)
+                    return
+            if end < 0:
+                end = self._skip(at)
         if end < 0:
             self._skip_to_record(at, "too-large", message, items)
             return
@@ -163,11 +183,11 @@ class Exact:
             return -1
         skipper = Skipper()
         while True:
-            end = skipper.feed(self._window.data, at - self._window.base)
-            if end >= 0:
-                return self._window.base + end
-            at = self._window.end
             self._window.cut(at)
+            end = skipper.feed(self._window.data)
+            if end >= 0:
+                return at + end
+            at = self._window.end
             if not self._window.fill():
                 return -1
 

@@ -17,13 +17,14 @@ class Feed:
     """Opens a path and hands out functions that read from it.
 
     Attributes:
+        reopenable: it can be read more than once.
         stat: of a plain, uncompressed local file, which can be read from any place; None for everything else.
         newlines: the line breaks that passed in the last pass over something that can be read only in sequence.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._stream, self.stat, self._reopenable = open_stream(path)
+        self._stream, self.stat, self.reopenable = open_stream(path)
         self._file = -1
         if self.stat is not None:
             self._file = os.open(local_path(path), os.O_RDONLY)
@@ -79,7 +80,7 @@ class Feed:
         """
         self.newlines = Newlines()
         if self._passed:
-            if not self._reopenable:
+            if not self.reopenable:
                 raise UsageError(f"{self.path}: can be read only once")
             self._stream.close()
             self._stream = open_stream(self.path)[0]
@@ -100,9 +101,9 @@ class Feed:
             return count_lines(self.read_from(0), offsets)
         if self.newlines is not None:
             known = [self.newlines.line_of(offset) for offset in offsets]
-            if not self._reopenable or None not in known:
+            if not self.reopenable or None not in known:
                 return [line or 0 for line in known]
-        if not self._reopenable:
+        if not self.reopenable:
             return [0] * len(offsets)
         again: Stream = open_stream(self.path)[0]
         try:

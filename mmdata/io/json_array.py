@@ -116,8 +116,8 @@ class ArrayReader:
 
         Returns:
             The exact records and problems from the start of slice `i` on, and the slice at which to go on. Where the
-            text is sound and only the cuts were wrong, that is no item and slice `i` again: ``block.starts`` and
-            ``block.ends`` are corrected in place from there on. ``block.first`` is corrected too.
+            text is sound and only the cuts were wrong, that is no item, and slice `i` again. ``block.starts`` and
+            ``block.ends`` are corrected in place, with a slice for every record among the items.
         """
         if block is not self._block:
             raise ValueError("only the block that was read last can be repaired")
@@ -142,8 +142,10 @@ class ArrayReader:
             if exact.inside and at < len(block.starts) and block.starts[at] == offset:
                 following = at
                 break
-        block.first = exact.index - following
-        return items, following
+        records = [item for item in items if isinstance(item, RawRecord)]
+        block.starts[i:following] = [record.start - block.base for record in records]
+        block.ends[i:following] = [record.start - block.base + len(record.data) for record in records]
+        return items, i + len(records)
 
     def _recut(self, block: Block, i: int) -> bool:
         """Cut again from slice `i` on, value by value; False if the cut of slice `i` itself was right."""
@@ -249,6 +251,7 @@ class ArrayReader:
         """Come to the place before the first record."""
         exact, window = self._exact, self._window
         if self._begin == "record":
+            exact.done = window.byte(exact.pos) < 0 or (exact.hi is not None and exact.pos >= exact.hi)
             return []
         if self._begin == "search":
             self._search()

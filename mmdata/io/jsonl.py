@@ -121,13 +121,16 @@ class LineReader:
         """What line `i`, which is empty or not exactly one JSON value, really is.
 
         Returns:
-            Its records and problems, and ``i + 1``. ``block.first`` is corrected for it.
+            Its records and problems, and the slice at which to go on. ``block.starts`` and ``block.ends`` are corrected
+            in place: no slice for a blank line, one for each record otherwise.
         """
         if block is not self._block:
             raise ValueError("only the block that was read last can be repaired")
         items = self._line(block, i)
-        block.first += sum(isinstance(item, RawRecord) for item in items) - 1
-        return items, i + 1
+        records = [item for item in items if isinstance(item, RawRecord)]
+        block.starts[i : i + 1] = [record.start - block.base for record in records]
+        block.ends[i : i + 1] = [record.start - block.base + len(record.data) for record in records]
+        return items, i + len(records)
 
     def _line(self, block: Block, i: int) -> list[Item]:
         start, end = block.starts[i], block.ends[i]
@@ -140,10 +143,8 @@ class LineReader:
         return _json_line(data, block.base + start, index)
 
     def _blank(self, block: Block, i: int) -> Problem:
-        begin = 0 if i == 0 else block.data.find(b"\n", block.ends[i - 1]) + 1
-        stop = block.starts[i + 1] if i + 1 < len(block.starts) else len(block.data)
-        newline = block.data.find(b"\n", block.ends[i], stop) + 1
-        place, stop = block.base + begin, block.base + (newline or stop)
+        place = block.data.rfind(b"\n", 0, block.starts[i]) + 1 + block.base
+        stop = (block.data.find(b"\n", block.starts[i]) + 1 or len(block.data)) + block.base
         return Problem(
             "blank-line",
             "expected a record, got a blank line",

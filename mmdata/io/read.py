@@ -25,18 +25,20 @@ Every slice must be parsed, because only that proves the cuts (see `mmdata.io.js
 
 Byte ranges are read in parallel, each by its own `Source`, without a scan. In an array, a range begins at a guess; the
 chain of ranges is verified afterwards. The first range begins at the head and needs no check. Let `expected` be the
-`next_start` of the ranges before; then `judge_range` says of a range whether to ``"keep"`` what it gave, to ``"skip"``
-it (no record starts in it; `expected` stays), or to ``"reread"`` it: take ``records_in(expected, hi, at_record=True)``
-instead. After a range that was kept or read again, `expected` is its `next_start`.
+`next_start` that the chain has come to. If ``range_holds(expected, hi, first_start)``, what the range gave is right;
+otherwise take ``records_in(expected, hi, at_record=True)`` instead. After a range that had a record, `expected` is its
+`next_start`; else it stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from types import TracebackType
 from typing import Literal, Self
 
+from mmdata.errors import UsageError
 from mmdata.io.containers import opening_problems
 from mmdata.io.feed import Feed
 from mmdata.io.json_array import ArrayReader, Begin
@@ -45,6 +47,7 @@ from mmdata.io.jsontext import BOM, accepts
 from mmdata.io.record import Block, Container, Item, Problem, RawRecord
 from mmdata.io.shape import learn
 from mmdata.io.sniff import Sniffed, sniff
+from mmdata.io.streams import is_url, local_path
 from mmdata.io.window import Window
 
 HEAD_BYTES = 1 << 20
@@ -71,11 +74,9 @@ def open_source(
     return Source(path, max_record_bytes=max_record_bytes, block_bytes=block_bytes)
 
 
-def judge_range(expected: int, hi: int, first_start: int | None) -> Literal["keep", "skip", "reread"]:
-    """What to do with a range that ends at `hi` and found its first record at `first_start`; see the module."""
-    if expected >= hi:
-        return "skip"
-    return "keep" if first_start == expected else "reread"
+def range_holds(expected: int, hi: int, first_start: int | None) -> bool:
+    """Whether a range that ends at `hi` and found its first record at `first_start` continues the chain at `expected`."""
+    return expected >= hi if first_start is None else first_start == expected
 
 
 class Source:
@@ -187,11 +188,43 @@ class Source:
         """The truth about slice `i` of the block read last, which is not exactly one JSON value (or is empty).
 
         Returns:
-            Exact records and problems from the start of slice `i` on, and the slice at which to go on.
+            Exact records and problems from the start of slice `i` on, maybe none, and the slice at which to go on. The
+            block's slices are corrected in place: their number may have changed.
         """
         if self._reader is None:
             raise ValueError("no block was read yet")
         return self._reader.repair(block, i)
+
+    def reader(self) -> Callable[[int], bytes]:
+        """A function that reads the next so many (decompressed) bytes, from the start of the file."""
+        return self._feed.read_from(0) if self.seekable else self._feed.sequence()
+
+    def read_at(self, start: int, end: int) -> bytes:
+        """The bytes ``[start, end)`` of a seekable source."""
+        if not self.seekable:
+            raise ValueError(f"{self.path} can only be read from its start")
+        return self._feed.read_from(start)(end - start)
+
+    def read_all(self, limit: int = MAX_RECORD_BYTES) -> bytes:
+        """The whole file, decompressed.
+
+        Raises:
+            UsageError: it is longer than `limit` bytes.
+        """
+        data = self.reader()(limit + 1)
+        if len(data) > limit:
+            raise UsageError(f"{self.path}: longer than {limit} bytes")
+        return data
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the source can be read more than once: everything but standard input and pipes."""
+        return self._feed.reopenable
+
+    @property
+    def rewritable(self) -> bool:
+        """Whether the path is a regular local file, compressed or not, that `mmdata.io.writer` can replace."""
+        return not is_url(self.path) and self.path != "-" and os.path.isfile(local_path(self.path))
 
     def line_of(self, offsets: Sequence[int]) -> list[int]:
         """1-based line numbers of byte offsets (line breaks are ``\\n``).

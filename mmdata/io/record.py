@@ -84,8 +84,8 @@ class Block:
     """A run of records, cut for speed: the hot path's unit of work.
 
     The slices ``data[starts[i]:ends[i]]`` are *provisional*. A slice that parses as exactly one JSON value is a record;
-    at the first one that does not (an empty one is a blank line), ask `Source.repair` for the truth; it may change
-    `starts`, `ends` and `first`. Until the next block is asked for, slice `i` is record number ``first + i``.
+    at the first one that does not (an empty one is a blank line), ask `Source.repair` for the truth. It corrects
+    `starts` and `ends` in place, so that slice `i` is always record number ``first + i``; ask for their length anew.
 
     Attributes:
         base: file offset of `data`.

@@ -14,8 +14,6 @@ _TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"?|[\]\[{},]', re.DOTALL)
 _PLAIN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|-?[0-9][-+.0-9eE]*+|true|false|null', re.DOTALL)
 _FILLER = re.compile(rb"[ \t\n\r\0]*+")
 _BALANCE_BYTES = 1 << 22
-_CANDIDATES = 5000
-_CUT_OFF = 8
 _SPACE = b" \t\n\r"
 
 
@@ -45,17 +43,20 @@ class _View(NamedTuple):
     eof: bool
 
 
-def resync(window: Window, start: int, shape: Shape, limit: int, *, commas: bool) -> Resumption | None:
+def resync(
+    window: Window, start: int, shape: Shape, *, limit: int, reach: int, commas: bool
+) -> Resumption | None:
     """Find the end of the broken record that starts at `start`.
 
-    Two witnesses are heard. Looks: the next whole object with the keys of a record is a record. Brackets: if those of
-    the broken record are intact, it may end at a comma before that.
+    Two witnesses are heard. Looks: the next whole object with the keys of a record is a record, and so is what begins
+    exactly as records do. Brackets: if those of the broken record are intact, it may end at a comma before that.
 
     Args:
         window: the stream; read on as far as needed.
         start: offset of the broken record.
         shape: what records look like.
         limit: bytes to look at.
+        reach: bytes in which a record that follows must end to count as whole.
         commas: records are separated by commas (an array).
 
     Returns:
@@ -66,7 +67,7 @@ def resync(window: Window, start: int, shape: Shape, limit: int, *, commas: bool
         at = start - window.base
         view = _View(window.data, window.eof or len(window.data) - at > limit, window.eof)
         try:
-            found = _by_looks(view, at, shape, limit)
+            found = _by_looks(view, at, shape, reach)
             stop = found.at if found is not None else len(view.data)
             best = _by_brackets(view, at, stop, commas=commas) or found
         except _NeedMore:
@@ -149,23 +150,27 @@ def _if_array_ends(view: _View, start: int, bracket: int) -> Resumption | None:
     return None
 
 
-def _by_looks(view: _View, at: int, shape: Shape, limit: int) -> Resumption | None:
+def _by_looks(view: _View, at: int, shape: Shape, reach: int) -> Resumption | None:
     data = view.data
     if shape.opening is None:
         return None
-    cut_off = 0
-    for count, found in enumerate(shape.opening.finditer(data, at + 1)):
-        if count >= _CANDIDATES or cut_off >= _CUT_OFF:
-            return None
+    for found in shape.opening.finditer(data, at + 1):
         start = found.start()
-        end = raw_end(memoryview(data)[start : start + limit])
-        if end == -1 and not view.final:
+        end = raw_end(memoryview(data)[start : start + reach])
+        if end == -1 and len(data) - start < reach and not view.final:
             raise _NeedMore
-        cut_off += end == -1
-        if end > 0 and shape.fits(data[start : start + end]) and _separated(view, start + end):
-            before = data[max(at, 0) : start].rstrip(_SPACE)
-            before = before.removesuffix(b",").rstrip(_SPACE)
-            return Resumption(max(at, 0) + len(before), start, at_value=True)
+        before = data[max(at, 0) : start].rstrip(_SPACE)
+        if end > 0:
+            accepted = shape.fits(data[start : start + end]) and _separated(view, start + end)
+        else:
+            # Broken as well; but it begins exactly as records do.
+            accepted = found[0] == shape.signature and before.removesuffix(b",").rstrip(_SPACE).endswith(
+                (b"}", b"]")
+            )
+        if accepted:
+            return Resumption(
+                max(at, 0) + len(before.removesuffix(b",").rstrip(_SPACE)), start, at_value=True
+            )
     if not view.final:
         raise _NeedMore
     return None

@@ -44,8 +44,8 @@ class Shape:
 def learn(head: bytes) -> Shape:
     """The shape of the records of an array, or of values one after another, from the file's first bytes.
 
-    The first record is the pattern. Where it is broken, the longest whole object in sight is: objects nested in a
-    record are shorter than the record.
+    The first record is the pattern. Where it is broken, the longest whole object is that begins as it does, or else the
+    longest in sight: objects nested in a record are shorter than the record.
     """
     at = skip_space(head, 3 if head.startswith(b"\xef\xbb\xbf") else 0)
     if head[at : at + 1] == b"[":
@@ -53,20 +53,30 @@ def learn(head: bytes) -> Shape:
     first = _FIRST_KEY.match(head, at)
     if first is not None and (end := raw_end(memoryview(head)[at:])) > 0:
         return _shape(first[0], head[at : at + end])
-    best: tuple[int, int] = (0, 0)
-    for count, found in enumerate(_FIRST_KEY.finditer(head, at)):
-        if count >= _CANDIDATES:
-            break
-        end = raw_end(memoryview(head)[found.start() :])
-        if end > best[1] - best[0]:
-            best = (found.start(), found.start() + end)
-    if best[1]:
-        opening = _FIRST_KEY.match(head, best[0])
+    best = _longest(head, at, first[0] if first is not None else None)
+    if best is None and (first is None or head.count(first[0]) < 2):
+        best = _longest(head, at, None)
+    if best is not None:
+        opening = _FIRST_KEY.match(best)
         assert opening is not None
-        return _shape(opening[0], head[best[0] : best[1]])
+        return _shape(opening[0], best)
     if first is not None:
         return Shape(first[0], frozenset(), re.compile(re.escape(first[0])))
     return Shape(None, frozenset(), None)
+
+
+def _longest(head: bytes, at: int, signature: bytes | None) -> bytes | None:
+    """The longest whole object among the first ones from `at` on, if need be of those that begin with `signature`."""
+    best = b""
+    for count, found in enumerate(_FIRST_KEY.finditer(head, at)):
+        if count >= _CANDIDATES:
+            break
+        if signature is not None and found[0] != signature:
+            continue
+        end = raw_end(memoryview(head)[found.start() :])
+        if end > len(best):
+            best = head[found.start() : found.start() + end]
+    return best or None
 
 
 def signature_at(data: bytes, at: int) -> bytes | None:

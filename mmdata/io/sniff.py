@@ -13,7 +13,7 @@ Layout = Literal["array", "values", "json-lines", "text-lines", "nothing"]
 """How to read it. ``values``: JSON values one after another, each spread over lines as it likes."""
 
 _LINES = 20
-_ARRAY_LATER = re.compile(rb"^[^{\n]*?\[\s*\{", re.MULTILINE)
+_ARRAY_LATER = re.compile(rb"[^{]{0,4096}?\[\s*\{")
 
 
 class Sniffed(NamedTuple):
@@ -48,11 +48,10 @@ def sniff(head: bytes, *, complete: bool) -> Sniffed:
         return Sniffed("array", "array")
     if text.startswith(b"{"):
         return _object(text, complete=complete)
-    lines = _first_lines(text)
-    if any(line.startswith(b"{") for line in lines):
-        return Sniffed("jsonl", "json-lines")
-    if _ARRAY_LATER.search(text[:4096]):
+    if _ARRAY_LATER.match(text):
         return Sniffed("array", "array")
+    if any(line.startswith(b"{") for line in _first_lines(text)):
+        return Sniffed("jsonl", "json-lines")
     return Sniffed("lines", "text-lines")
 
 

@@ -18,40 +18,56 @@ _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _BRACKET = re.compile(rb"[\]\[{}]")
 _DECODER = json.JSONDecoder()
 
-_FREE_LOOKAHEAD = 1 << 29
-_POOR_LIMIT = 1 << 22
+_FREE_LOOKAHEAD = 1 << 28
+_LONG_LOOK = 1 << 22
+_SHORT_LOOK = 1 << 14
+_SLOWNESS = 20
+_PIECE = 1 << 14
 
 
 class Values:
     """Finds the end of values in a window.
 
     A value whose brackets never close swallows everything after it until `max_bytes`. In a file full of such records
-    that would be done again for each; once half a gigabyte has been looked at in vain, the look-ahead shrinks to 4 MB.
+    that would be done again for each. So the look-ahead has a budget; once a quarter of a gigabyte has been looked at in vain,
+    the first look at a value is a short one.
     """
 
     def __init__(self, window: Window, max_bytes: int) -> None:
         self._window = window
         self._max_bytes = max_bytes
         self._spent = 0
+        self._limit = max_bytes
 
-    def find(self, start: int) -> tuple[Outcome, int]:
+    @property
+    def poor(self) -> bool:
+        """Whether the budget is spent."""
+        return self._spent >= _FREE_LOOKAHEAD
+
+    @property
+    def reach(self) -> int:
+        """Bytes to look at to see whether something is a whole record."""
+        return _SHORT_LOOK if self.poor else _LONG_LOOK
+
+    def spend(self, start: int) -> None:
+        """What is held from `start` on was looked at in vain."""
+        self._spent += self._window.end - start
+
+    def find(self, start: int, *, patient: bool = False) -> tuple[Outcome, int]:
         """Look at the value that starts at offset `start`.
 
         Returns:
             ``"whole"`` and the offset of its end: its brackets are balanced (whether it is JSON, `problem` says);
-            ``"broken"``: no parser finds an end; ``"large"``: it goes on for more bytes than are allowed.
+            ``"broken"``: no parser finds an end; ``"large"``: it goes on for more bytes than are allowed, with its end
+            if that was found. If the budget is spent, ``"large"`` may mean a short look, unless `patient`.
         """
+        self._limit = min(self._max_bytes, _SHORT_LOOK) if self.poor and not patient else self._max_bytes
         outcome, end = self._find(start)
         if outcome != "whole":
-            self._spent += self._window.end - start
+            self.spend(start)
         elif end - start > self._max_bytes:
             return "large", end
         return outcome, end
-
-    @property
-    def limit(self) -> int:
-        """Bytes that may be looked at for one value."""
-        return self._max_bytes if self._spent < _FREE_LOOKAHEAD else min(self._max_bytes, _POOR_LIMIT)
 
     def _find(self, start: int) -> tuple[Outcome, int]:
         window = self._window
@@ -69,13 +85,13 @@ class Values:
                 return "whole", start + end
             if end == -2:
                 return self._by_parser(start)
-            if want > self.limit:
+            if len(view) > self._limit:
                 return "large", -1
-            ends = at + want >= len(window.data)
-            if ends and not window.fill():
+            if at + want < len(window.data):
+                want = min(want * 4, self._limit + 1)
+            elif not window.fill():
                 # A lone surrogate escape near the end looks cut off to the fast scanner.
                 return self._by_parser(start) if b"\\u" in window.data[-32:] else ("broken", -1)
-            want = min(want * 4, self.limit + 1)
 
     def _token(self, start: int, pattern: re.Pattern[bytes]) -> tuple[Outcome, int]:
         window = self._window
@@ -86,7 +102,7 @@ class Values:
                 return "broken", -1
             if end > 0 and (end < window.end or pattern is STRING or window.eof):
                 return "whole", end
-            if window.end - start > self.limit:
+            if window.end - start > self._limit:
                 return "large", -1
             if not window.fill():
                 return ("whole", end) if end > 0 else ("broken", -1)
@@ -108,27 +124,30 @@ class Values:
                     return "broken", -1
             except (RecursionError, ValueError):
                 # Too deep, or an integer too long to read: the brackets still tell where the value ends.
-                return self.by_brackets(start)
-            if want > self.limit:
+                return ("large", -1) if self._limit < self._max_bytes else self.by_brackets(start)
+            if min(want, len(window.data) - at) > self._limit:
                 return "large", -1
-            if at + want >= len(window.data):
+            if at + want < len(window.data):
+                want = min(want * 4, self._limit + 1)
+            else:
                 window.fill()
-            want = min(want * 4, self.limit + 1)
 
     def by_brackets(self, start: int) -> tuple[Outcome, int]:
         """Count brackets only."""
         window = self._window
         skipper = Skipper()
         at = start
-        while True:
-            end = skipper.feed(window.data, at - window.base)
-            if end >= 0:
-                return "whole", window.base + end
-            at = window.end
-            if at - start > self.limit:
-                return "large", -1
-            if not window.fill():
+        while at - start <= self._limit:
+            if at >= window.end and not window.fill():
+                self._spent += _SLOWNESS * (at - start)
                 return "broken", -1
+            piece = window.data[at - window.base : at - window.base + _PIECE]
+            end = skipper.feed(piece)
+            if end >= 0:
+                return "whole", at + end
+            at += len(piece)
+        self._spent += _SLOWNESS * (at - start)
+        return "large", -1
 
 
 class Skipper:
@@ -139,10 +158,10 @@ class Skipper:
         self._in_string = False
         self._escaped = False
 
-    def feed(self, data: bytes, at: int) -> int:
-        """Read on from ``data[at]``; one past the value's last byte, or -1 if it goes on."""
-        if self._escaped and at < len(data):
-            at += 1
+    def feed(self, data: bytes) -> int:
+        """Read on; one past the value's last byte in `data`, or -1 if it goes on."""
+        at = int(self._escaped)
+        if data:
             self._escaped = False
         while at < len(data):
             if self._in_string:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdata.masks.rings import Indices, PolygonFile, ring_area
+from mmdata.masks.rings import Indices, PolygonFile, enclosing
 
 # Rings are looked at in small groups, so that hostile input (ten thousand nested rings) costs bounded memory.
 _GROUP = 16
@@ -40,7 +40,7 @@ def inner_rings(file: PolygonFile, *, max_pairs: int = 1000, max_work: int = 20_
         max_work: stop after comparing rings with so many points in total.
     """
     pairs: list[tuple[int, int]] = []
-    encloses = ring_area(file) > 0
+    encloses = enclosing(file, file.points)
     for k in np.flatnonzero(np.diff(file.object_offsets) > 1).tolist():
         rings = np.arange(file.object_offsets[k], file.object_offsets[k + 1])
         rings = rings[encloses[rings]]

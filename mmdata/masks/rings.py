@@ -18,6 +18,9 @@ from mmdata.masks.polygon_file import PolygonFileError as PolygonFileError
 from mmdata.masks.polygon_file import load_polygon_file as load_polygon_file
 
 _INT32 = 2**31
+# Up to this many points a ring that crosses itself is repaired to see whether it encloses anything; every crossing
+# becomes a point of the repaired ring, so that the cost is quadratic.
+_SMALL_RING = 200
 
 
 class Bounds(NamedTuple):
@@ -85,9 +88,29 @@ def ring_area(file: PolygonFile) -> Points:
 
 
 def zero_area(file: PolygonFile) -> Indices:
-    """Indices of the rings of three points or more that enclose nothing once truncated: a line or a single pixel."""
-    doubled = _twice_signed_area(file, truncated(file.points))
-    return np.flatnonzero((np.diff(file.ring_offsets) >= 3) & (doubled == 0))
+    """Indices of the rings of three points or more that enclose nothing once truncated: lines, there and back."""
+    return np.flatnonzero((np.diff(file.ring_offsets) >= 3) & ~enclosing(file, truncated(file.points)))
+
+
+def enclosing(file: PolygonFile, points: Points | Indices) -> NDArray[np.bool_]:
+    """Which rings enclose any area, bool (rings,), with `points` in place of the file's (truncated, for example)."""
+    doubled = _twice_signed_area(file, points)
+    result: NDArray[np.bool_] = doubled != 0
+    # The lobes of a figure of eight may cancel, so that a sum of zero is looked at closely. It is rare.
+    for i in np.flatnonzero(~result & (np.diff(file.ring_offsets) >= 3)).tolist():
+        result[i] = _encloses(points[file.ring_offsets[i] : file.ring_offsets[i + 1]])
+    return result
+
+
+def _encloses(ring: NDArray[Any]) -> bool:
+    local = ring - ring[0]
+    if (local[:-1, 0] * local[1:, 1] == local[1:, 0] * local[:-1, 1]).all():
+        return False
+    if len(ring) > _SMALL_RING:
+        return True
+    import shapely
+
+    return bool(shapely.make_valid(shapely.polygons(ring)).area > 0)
 
 
 def _twice_signed_area(file: PolygonFile, points: Points | Indices) -> NDArray[Any]:

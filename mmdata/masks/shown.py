@@ -18,5 +18,10 @@ class _Short(reprlib.Repr):
         return super().repr_int(x, level) if x.bit_length() <= 64 else f"an integer of {x.bit_length()} bits"
 
 
-shown = _Short().repr
-"""``shown(value)``: the value as text of at most a few hundred characters."""
+_SHORT = _Short()
+
+
+def shown(value: object) -> str:
+    """A value as text of at most 160 characters."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= 160 else text[:159] + "…"

@@ -30,7 +30,9 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Reading]:
     folder = tmp_path_factory.mktemp("read")
     numbers = itertools.count()
 
-    def run(data: bytes, *, block: int = 1 << 18, expect: Any = None, limit: int = 64 << 20, name: str = "") -> Reading:
+    def run(
+        data: bytes, *, block: int = 1 << 18, expect: Any = None, limit: int = 64 << 20, name: str = ""
+    ) -> Reading:
         path: Path = folder / (name or f"{next(numbers) % 50}.json")
         path.write_bytes(data)
         with open_source(str(path), max_record_bytes=limit, block_bytes=block) as source:

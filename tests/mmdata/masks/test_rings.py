@@ -49,8 +49,23 @@ def test_facts_agree_with_their_definitions(polygons):
         shape = shapely.polygons(ring).area if len(ring) >= 3 else 0.0
         assert rings.ring_area(file)[i] == pytest.approx(shape, abs=1e-6)
         cut = [[int(x), int(y)] for x, y in ring]
-        collapsed = len(ring) >= 3 and shapely.polygons(cut).area == 0
+        collapsed = len(ring) >= 3 and shapely.make_valid(shapely.polygons(cut)).area == 0
         assert (i in rings.zero_area(file)) == collapsed
+
+
+@pytest.mark.parametrize(
+    ("ring", "nothing"),
+    [
+        (square(0, 5), False),
+        ([[0, 0], [20, 10], [20, 0], [0, 10]], False),  # a figure of eight whose halves cancel
+        ([[1, 1], [5, 5], [9, 9]], True),
+        ([[0, 0], [5, 0], [5, 5], [5, 0]], True),  # there and back along a corner
+        ([[3, 3], [3, 3], [3, 3]], True),
+        ([[3.1, 3.2], [3.9, 3.1], [3.5, 3.9]], True),  # one pixel once truncated
+    ],
+)
+def test_zero_area_is_about_what_a_ring_encloses(ring, nothing):
+    assert rings.zero_area(load([[square(0, 3), ring]])).tolist() == ([1] if nothing else [])
 
 
 def test_truncation_goes_toward_zero_and_stays_in_int32():

@@ -138,7 +138,7 @@ def test_no_value_raises_anything_else_than_rle_error(value, data):
     size = data.draw(st.just([4, 4]) | st.just(value))
     for thing in (value, {"size": size, "counts": value}, {"size": value, "counts": "`0"}):
         _, error = outcome(rle.check, thing)
-        assert error is None or len(str(error)) < 400
+        assert error is None or len(str(error)) < 300
 
 
 @pytest.mark.parametrize(
