@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import AmbiguousFormat, UsageError
 from mmdata.format import Evidence, Format, all_formats, get_format
+from mmdata.neighbours import what_is
 
 if TYPE_CHECKING:
     from mmdata.io.read import Source
@@ -47,11 +48,13 @@ class Detection:
         path: the file.
         container: ``"array"``, ``"jsonl"``, ``"object"``, ``"lines"`` or ``"empty"``.
         candidates: every format's claim, best first.
+        otherwise: what the file is instead, where no format fits and that is known.
     """
 
     path: str
     container: str
     candidates: tuple[Candidate, ...]
+    otherwise: str | None = None
 
     @property
     def best(self) -> Candidate | None:
@@ -82,6 +85,7 @@ class Detection:
             "format": self.format,
             "confidence": round(self.confidence, 3),
             "container": self.container,
+            "otherwise": self.otherwise if self.best is None else None,
             "candidates": [c.to_dict() for c in self.candidates],
         }
 
@@ -107,7 +111,7 @@ def detect_source(source: Source) -> Detection:
         guess = format.sniff(evidence)
         claims.append(Candidate(name, guess.confidence, guess.reasons))
     claims.sort(key=lambda c: -c.confidence)
-    return Detection(source.path, source.container, tuple(claims))
+    return Detection(source.path, source.container, tuple(claims), what_is(evidence))
 
 
 def sample(head: bytes, container: str) -> list[Any]:
@@ -169,6 +173,5 @@ def choose(detection: Detection, among: tuple[str, ...] = ()) -> Format:
     if len(rivals) > 1:
         names = " or ".join(c.format for c in rivals)
         raise AmbiguousFormat(f"{detection.path}: may be {names}; say which with --format")
-    reasons = detection.candidates[0].reasons if detection.candidates else ()
-    why = f" ({'; '.join(reasons)})" if reasons else ""
+    why = f" ({detection.otherwise})" if detection.otherwise else ""
     raise UsageError(f"{detection.path}: no known format{why}; see `mmdata formats`, or say which with --format")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmdata.detection import choose, detect
-from mmdata.errors import UsageError
+from mmdata.errors import AmbiguousFormat, UsageError
 from mmdata.format import Format, get_format
 from mmdata.io.jsontext import JSONProblem
 from mmdata.io.paths import expand
@@ -103,9 +103,9 @@ def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> 
         try:
             found = chosen or choose(detect(path))
         except UsageError as error:
-            if os.path.normpath(path) in named or not _in_directory(path, paths) or "may be" in str(error):
+            if isinstance(error, AmbiguousFormat) or os.path.normpath(path) in named or not _in_directory(path, paths):
                 raise
-            plan.left_aside.append((path, str(error).removeprefix(f"{path}: ")))
+            plan.left_aside.append((path, detect(path).otherwise or "no known format"))
             continue
         if found.mixture:
             mixtures.append(read_mixture(path, found, options))

@@ -30,8 +30,8 @@ def render_report(report: Report, *, output_format: str, output: str | None, sta
         excerpt=_excerpt,
         rule=_rule,
     )
-    for path, reason in report.left_aside:
-        print(f"mmdata: left aside: {path} ({reason})", file=sys.stderr)
+    for line in left_aside_lines(report.left_aside):
+        print(f"mmdata: left aside: {line}", file=sys.stderr)
     if output is None:
         reporter.render(report, sys.stdout.write, context=context)
         return
@@ -39,6 +39,18 @@ def render_report(report: Report, *, output_format: str, output: str | None, sta
 
     with atomic_writer(output) as out:
         reporter.render(report, lambda text: out.write(text.encode("utf-8", "backslashreplace")), context=context)
+
+
+def left_aside_lines(left_aside: list[tuple[str, str]]) -> list[str]:
+    """Files of a directory that are no data sets, folded by folder, ending and reason."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for path, reason in left_aside:
+        folder, name = os.path.split(path)
+        groups.setdefault((folder, os.path.splitext(name)[1], reason), []).append(path)
+    return [
+        f"{paths[0]} ({reason})" if len(paths) == 1 else f"{len(paths)} files {os.path.join(folder, '*' + ending)} ({reason})"
+        for (folder, ending, reason), paths in groups.items()
+    ]
 
 
 def _excerpt(finding: Finding) -> Excerpt | None:

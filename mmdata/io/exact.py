@@ -17,6 +17,7 @@ from mmdata.io.window import Window
 
 _VALUE = re.compile(rb'[{["0-9]|-[0-9I]|true\b|false\b|null\b|NaN\b|Infinity\b')
 _ANCHOR = re.compile(rb"[\]\[{,]")
+_RUN = 1 << 16
 _EXCERPT = 1 << 20
 _AFTER_ARRAY = re.compile(rb"[\[{]")
 
@@ -258,8 +259,14 @@ class Exact:
             self._comma = at
             self.pos = at + 1
             return
-        items.append(self._problem("stray", f"expected a record, got {mark!r}", at, at + 1, remove=True))
-        self.pos = at + 1
+        self._window.byte(at + _RUN)
+        run = re.compile(rb"(?:" + re.escape(mark.encode()) + rb"[ \t\n\r]*+)++")
+        begin = at - self._window.base
+        found = run.match(self._window.data, begin, begin + _RUN)
+        assert found is not None
+        end = at + len(found[0].rstrip(b" \t\n\r"))
+        items.append(self._problem("stray", f"expected a record, got {mark!r}", at, end, remove=True))
+        self.pos = end
 
     def filler(self, at: int, items: list[Item]) -> None:
         """NUL bytes or a byte order mark."""

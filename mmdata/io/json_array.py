@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from mmdata.io.exact import Exact
-from mmdata.io.record import Block, Item, Problem, RawRecord
+from mmdata.io.record import MOST_SLICES, Block, Item, Problem, RawRecord
 from mmdata.io.shape import Shape
 from mmdata.io.spans import raw_end
 from mmdata.io.window import Window
@@ -209,7 +209,7 @@ class ArrayReader:
         ends: list[int] = []
         start = 0
         find = data.find
-        while at >= 0 and start < stop:
+        while at >= 0 and start < stop and len(starts) < MOST_SLICES:
             starts.append(start)
             ends.append(at + 1)
             start = at + exact.gap

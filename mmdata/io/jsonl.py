@@ -11,7 +11,7 @@ from typing import Literal
 from mmdata.errors import DataError
 from mmdata.finding import Splice
 from mmdata.io.jsontext import BOM, accepts, problem
-from mmdata.io.record import Block, Item, Problem, ProblemKind, RawRecord
+from mmdata.io.record import MOST_SLICES, Block, Item, Problem, ProblemKind, RawRecord
 from mmdata.io.spans import skip_space, value_end
 from mmdata.io.window import Window
 
@@ -102,7 +102,7 @@ class LineReader:
         is_json = self._content == "json"
         find = data.find
         at = 0
-        while at < limit:
+        while at < limit and len(starts) < MOST_SLICES:
             end = line_end = find(b"\n", at, stop)
             if end < 0:
                 end = line_end = stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from mmdata.finding import Splice
@@ -104,7 +104,5 @@ class Block:
     pending: list[Item] = field(default_factory=list)
 
 
-def moved(problem: Problem, by: int, record: int | None) -> Problem:
-    """The same problem, its offsets counted from `by` bytes earlier and belonging to `record`."""
-    splices = tuple(Splice(s.start + by, s.end + by, s.replacement) for s in problem.splices)
-    return replace(problem, start=problem.start + by, end=problem.end + by, record=record, splices=splices)
+MOST_SLICES = 4096
+"""Slices of one block, at most: correcting them in place stays cheap."""

@@ -13,6 +13,8 @@ from mmdata.io.window import Window
 _TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"?|[\]\[{},]', re.DOTALL)
 _PLAIN = re.compile(rb'"(?:[^"\\\n]|\\.)*+"|-?[0-9][-+.0-9eE]*+|true|false|null', re.DOTALL)
 _FILLER = re.compile(rb"[ \t\n\r\0]*+")
+_CANDIDATES = 2000
+_BEFORE = 4096
 _BALANCE_BYTES = 1 << 22
 _SPACE = b" \t\n\r"
 
@@ -154,23 +156,24 @@ def _by_looks(view: _View, at: int, shape: Shape, reach: int) -> Resumption | No
     data = view.data
     if shape.opening is None:
         return None
-    for found in shape.opening.finditer(data, at + 1):
+    for count, found in enumerate(shape.opening.finditer(data, at + 1)):
+        if count >= _CANDIDATES:
+            return None
         start = found.start()
         end = raw_end(memoryview(data)[start : start + reach])
         if end == -1 and len(data) - start < reach and not view.final:
             raise _NeedMore
-        before = data[max(at, 0) : start].rstrip(_SPACE)
         if end > 0:
             accepted = shape.fits(data[start : start + end]) and _separated(view, start + end)
         else:
             # Broken as well; but it begins exactly as records do.
-            accepted = found[0] == shape.signature and before.removesuffix(b",").rstrip(_SPACE).endswith(
-                (b"}", b"]")
+            before = (
+                data[max(at, 0, start - _BEFORE) : start].rstrip(_SPACE).removesuffix(b",").rstrip(_SPACE)
             )
+            accepted = found[0] == shape.signature and before.endswith((b"}", b"]"))
         if accepted:
-            return Resumption(
-                max(at, 0) + len(before.removesuffix(b",").rstrip(_SPACE)), start, at_value=True
-            )
+            before = data[max(at, 0) : start].rstrip(_SPACE).removesuffix(b",").rstrip(_SPACE)
+            return Resumption(max(at, 0) + len(before), start, at_value=True)
     if not view.final:
         raise _NeedMore
     return None

@@ -31,14 +31,15 @@ class Shape:
     opening: re.Pattern[bytes] | None
 
     def fits(self, record: bytes) -> bool:
-        """Whether a whole object has at least half of the typical record's keys."""
+        """Whether a whole object has at least half of the typical record's keys, and more than one if that has."""
         if not self.keys:
             return True
         try:
             found = _MEMBERS.decode(record)
         except (msgspec.DecodeError, RecursionError):
             return False
-        return 2 * len(self.keys & found.keys()) >= len(self.keys)
+        shared = len(self.keys & found.keys())
+        return 2 * shared >= len(self.keys) and shared >= min(2, len(self.keys))
 
 
 def learn(head: bytes) -> Shape:

@@ -21,7 +21,7 @@ _DECODER = json.JSONDecoder()
 _FREE_LOOKAHEAD = 1 << 28
 _LONG_LOOK = 1 << 22
 _SHORT_LOOK = 1 << 14
-_SLOWNESS = 20
+_SLOWNESS = 60
 _PIECE = 1 << 14
 
 
