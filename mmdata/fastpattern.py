@@ -38,7 +38,7 @@ _TEXT = rb'(?=[^"\\\s])' + _OPEN
 _ODD_ESCAPE = re.compile(rb"\\(?:[^nrtbf/\"u]|u(?:00|[dD][89a-fA-F]|(?![0-9a-fA-F]{4})))")
 """Escapes that are no JSON, that hide an ASCII character (a marker, say), that may be half a character, or a backslash."""
 
-_INTEGER = rb"-?(?:0|[1-9][0-9]{0,17})"
+_INTEGER = rb"(?:0|-?[1-9][0-9]{0,17})"
 _POSITIVE = rb"[1-9][0-9]{0,17}"
 
 _TOKEN = re.compile(rb'[ \t\r\n]+|"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^ \t\r\n"{}\[\]:,]+', re.DOTALL)
@@ -47,11 +47,19 @@ _FACTS = frozenset({"regular", "empty_answer", "user_marks", "answer_marks", "ot
 """Facts that a pattern can give; a guard that names another one keeps its format on the ordinary fast path."""
 
 
-Match = tuple[Any, Layout, tuple[bytes, ...]]
-"""What a matched record says of itself: its ``id`` (UNSET when absent), its layout, its media paths as JSON strings."""
+Runner = Callable[[bytes, list[int], list[int], int, "BlockFacts", list[Any], list[bytes]], int]
+"""(data, starts, ends, i, facts of the block, ids, media) -> the first slice from `i` on that does not match.
 
-Matcher = Callable[[bytes, int, int, "BlockFacts"], Match | None]
-"""(data, start, end, facts of the block) -> match, or None: ask the ordinary fast path."""
+Appends to `ids` the JSON text of each matched record's ``id`` (None where it has none) and to `media` its paths as
+JSON strings.
+"""
+
+
+class Known(NamedTuple):
+    """A pattern in use: the function that runs through records that match it, and what they all have in common."""
+
+    run: Runner
+    layout: Layout
 
 
 class PatternPath:
@@ -66,7 +74,7 @@ class PatternPath:
 
     def __init__(self, fast: FastPath) -> None:
         self.fast = fast
-        self.patterns: list[Matcher] = []
+        self.patterns: list[Known] = []
         self.hungry = not fast.always and guard_names([*fast.guards, *fast.sidecar_guards]) <= _FACTS
         self.tried = 0
 
@@ -80,14 +88,13 @@ class PatternPath:
         self.hungry = len(self.patterns) + 1 < MAX_PATTERNS and self.tried < 8 * MAX_PATTERNS
         found = pattern_of(self.fast, data, layout)
         if found is not None:
-            self.patterns.insert(0, self._matcher(found, layout))
+            self.patterns.insert(0, Known(self._runner(found, layout), layout))
 
-    def _matcher(self, pattern: Pattern, layout: Layout) -> Matcher:
-        """The generated function that matches a record and evaluates the guards on its facts."""
-        source = matcher_source(self.fast, pattern.groups)
+    def _runner(self, pattern: Pattern, layout: Layout) -> Runner:
+        """The generated function that matches records and evaluates the guards on their facts."""
         angled, square = (re.compile(p.pattern.encode()) for p in markers.patterns(self.fast.format.name))
-        facts = _Facts(self.fast, layout)
         tag = (self.fast.format.image_tag or "<image>").encode()
+        facts = _Facts(self.fast, layout)
         namespace: dict[str, Any] = {
             **self.fast.namespace,
             "FULLMATCH": pattern.regex.fullmatch,
@@ -97,24 +104,34 @@ class PatternPath:
             "FACTS": facts,
             "NO_MARKS": facts[(), ()],
             "ONE_TAG": facts[(tag,), ()],
+            "UNIFORM": facts[(), ()].ordinary and facts[(tag,), ()].ordinary,
             "ODD_ESCAPE": _ODD_ESCAPE.search,
+            "BRACKETS": pattern.brackets,
             "LINES": pattern.lines,
             "TURN_LINES": pattern.turn_lines,
             "UNQUOTE": orjson.loads,
             "layout": layout,
         }
+        source = runner_source(self.fast, pattern.groups)
         exec(compile(source, f"<pattern of {self.fast.format.name}>", "exec"), namespace)  # noqa: S102 - own source
-        matcher: Matcher = namespace["match"]
-        return matcher
+        runner: Runner = namespace["run"]
+        return runner
 
-    def other(self, data: bytes, start: int, end: int, block: BlockFacts) -> Match | None:
-        """The facts of a record that the first pattern did not match, or None: ask the ordinary fast path."""
-        for number in range(1, len(self.patterns)):
-            found = self.patterns[number](data, start, end, block)
-            if found is not None:
-                self.patterns.insert(0, self.patterns.pop(number))
-                return found
-        return None
+    def run(
+        self, data: bytes, starts: list[int], ends: list[int], i: int, block: BlockFacts, ids: list[Any], media: list[bytes]
+    ) -> tuple[int, Layout | None]:
+        """Run through the records from slice `i` on that match some pattern; see `Runner`.
+
+        Returns:
+            The first slice that does not match, and the layout that the ones before it share (None if there are none).
+        """
+        for number, known in enumerate(self.patterns):
+            after = known.run(data, starts, ends, i, block, ids, media)
+            if after > i:
+                if number:
+                    self.patterns.insert(0, self.patterns.pop(number))
+                return after, known.layout
+        return i, None
 
 
 class BlockFacts(NamedTuple):
@@ -124,11 +141,15 @@ class BlockFacts(NamedTuple):
         matchable: it is UTF-8, and its only control characters are line breaks.
         broken_lines: line breaks may stand inside records.
         odd_escapes: some escape may be one of `_ODD_ESCAPE`.
+        angles: number of ``<``.
+        squares: number of ``[``.
     """
 
     matchable: bool
     broken_lines: bool
     odd_escapes: bool
+    angles: int
+    squares: int
 
 
 def look_at(data: bytes, *, one_line: bool) -> BlockFacts:
@@ -137,13 +158,14 @@ def look_at(data: bytes, *, one_line: bool) -> BlockFacts:
         try:
             data.decode()
         except UnicodeDecodeError:
-            return BlockFacts(False, True, True)
+            return BlockFacts(False, True, True, 0, 0)
     characters = np.frombuffer(data, np.uint8)
     controls = int(np.count_nonzero(characters < 32))
     breaks = int(np.count_nonzero(characters == 10)) if controls else 0
     backslashes = np.flatnonzero(characters == 92)
     odd = len(backslashes) > 0 and not (backslashes[-1] + 1 < len(data) and bool(_PLAIN_ESCAPE[characters[backslashes + 1]].all()))
-    return BlockFacts(controls == breaks, breaks > 0 and not one_line, odd)
+    angles, squares = (int(np.count_nonzero(characters == c)) for c in b"<[")
+    return BlockFacts(controls == breaks, breaks > 0 and not one_line, odd, angles, squares)
 
 
 _PLAIN_ESCAPE = np.zeros(256, bool)
@@ -313,12 +335,14 @@ class Pattern(NamedTuple):
         groups: names of its groups: ``question``, ``answer``, ``rest``, ``id``, ``polygons`` and keys of media.
         lines: line breaks between the tokens of a record of one question and answer.
         turn_lines: line breaks that each further turn adds.
+        brackets: opening square brackets between the tokens.
     """
 
     regex: re.Pattern[bytes]
     groups: list[str]
     lines: int
     turn_lines: int
+    brackets: int
 
 
 def pattern_of(fast: FastPath, data: bytes, layout: Layout) -> Pattern | None:
@@ -333,18 +357,41 @@ def pattern_of(fast: FastPath, data: bytes, layout: Layout) -> Pattern | None:
     if len(set(example.turn_lines)) != 1:
         return None
     turn_lines = example.turn_lines[0] + example.separator_lines
-    return Pattern(regex, example.groups, data.count(b"\n") - (len(example.turn_lines) - 2) * turn_lines, turn_lines)
+    return Pattern(regex, example.groups, data.count(b"\n") - (len(example.turn_lines) - 2) * turn_lines, turn_lines, example.tokens.count(b"["))
 
 
-def matcher_source(fast: FastPath, groups: list[str]) -> str:
-    """Python source of a `Matcher` for a pattern with these groups."""
+def runner_source(fast: FastPath, groups: list[str]) -> str:
+    """Python source of a `Runner` for a pattern with these groups.
+
+    If the whole block matches, and it has no more ``<`` than questions that begin with the image tag and no more ``[``
+    than stand between tokens, then no text holds a marker but those tags: that is seen for the block at once. Otherwise
+    each record is looked at for itself.
+    """
     at = {name: k for k, name in enumerate(groups, 1)}
     media = [k for k, name in enumerate(groups, 1) if name not in ("question", "answer", "rest", "id", "polygons")]
-    body = [
-        "found = FULLMATCH(data, start, end)",
-        "if found is None or block.odd_escapes and ODD_ESCAPE(data, start, end): return None",
-        f"if block.broken_lines and data.count(b'\\n', start, end) != LINES + TURN_LINES * found[{at['rest']}].count(b'\"value\":'): return None",
-        f"q = found.start({at['question']})",
+    number = f"found[{at['id']}]" if "id" in at else "None"
+    note = [f"ids.append({number})"]
+    note += [f"media.append(found[{media[0]}])"] if len(media) == 1 else [f"media.extend(found.group({', '.join(map(str, media))}))"] if media else []
+    plain = [
+        "if found is None or block.odd_escapes and ODD_ESCAPE(data, start, end): break",
+        f"if lines and data.count(b'\\n', start, end) != LINES + TURN_LINES * found[{at['rest']}].count(b'\"value\":'): break",
+    ]
+    uniform = [
+        "mark = len(ids), len(media)",
+        "lines = block.broken_lines",
+        "if UNIFORM and i == 0 and block.squares == BRACKETS * len(starts):",
+        "    tags = 0",
+        "    for start, end in zip(starts, ends):",
+        "        found = FULLMATCH(data, start, end)",
+        *(f"        {line}" for line in plain),
+        f"        if data.startswith(TAG, found.start({at['question']})): tags += 1",
+        *(f"        {line}" for line in note),
+        "    else:",
+        "        if tags == block.angles: return len(starts)",
+        "    del ids[mark[0]:], media[mark[1]:]",
+    ]
+    each = [
+        "q, a = found.start(%d), found.start(%d)" % (at["question"], at["answer"]),  # noqa: UP031 - braces would be doubled
         "angled, square = data.find(b'<', q, end), data.find(b'[', q, end)",
         "if angled < 0 and square < 0:",
         "    known = NO_MARKS",
@@ -352,25 +399,31 @@ def matcher_source(fast: FastPath, groups: list[str]) -> str:
         "    known = ONE_TAG",
         "else:",
         f"    answer, rest = found.group({at['answer']}, {at['rest']})",
-        "    if rest and (b'<' in rest or b'[' in rest): return None",
-        f"    a = found.start({at['answer']})",
+        "    if rest and (b'<' in rest or b'[' in rest): break",
         "    asked = ()",
         "    if -1 < angled < a or -1 < square < a:",
         f"        asked = (*ANGLED(found[{at['question']}]), *SQUARE(found[{at['question']}]))",
         "    known = FACTS[asked, (*ANGLED(answer), *SQUARE(answer))]",
-        "if not known.ordinary: return None",
+        "if not known.ordinary: break",
     ]
     if fast.sidecar_guards and "polygons" in groups:
         used = guard_names(fast.sidecar_guards)
-        body += ["if LOAD is not None:", f"    sidecar = LOAD(UNQUOTE(found[{at['polygons']}]))"]
-        body += [f"    {name} = known.{name}" for name in ("user_marks", "answer_marks", "other_marks") if name in used]
-        body += [f"    {name} = layout.{name}" for name in ("kind", "n_images", "n_videos") if name in used]
-        body += ["    own_markers = regular = True", "    empty_answer = False"]
-        body += [f"    if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): return None"]
-    number = f"UNQUOTE(found[{at['id']}])" if "id" in at else "UNSET"
-    paths = f"found.group({', '.join(map(str, media))})" if len(media) > 1 else f"(found[{media[0]}],)" if media else "()"
-    body += [f"return {number}, layout, {paths}"]
-    return "\n    ".join(["def match(data, start, end, block):", *body]) + "\n"
+        each += ["if LOAD is not None:", f"    sidecar = LOAD(UNQUOTE(found[{at['polygons']}]))"]
+        each += [f"    {name} = known.{name}" for name in ("user_marks", "answer_marks", "other_marks") if name in used]
+        each += [f"    {name} = layout.{name}" for name in ("kind", "n_images", "n_videos") if name in used]
+        each += [f"    if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
+        uniform = uniform[:2]
+    body = [
+        *uniform,
+        "for i in range(i, len(starts)):",
+        "    start, end = starts[i], ends[i]",
+        "    found = FULLMATCH(data, start, end)",
+        *(f"    {line}" for line in [*plain, *each, *note]),
+        "else:",
+        "    return len(starts)",
+        "return i",
+    ]
+    return "\n    ".join(["def run(data, starts, ends, i, block, ids, media):", *body]) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,4 +462,4 @@ class _Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
         return marks
 
 
-__all__ = ["Match", "PatternPath", "look_at", "pattern_of"]
+__all__ = ["PatternPath", "look_at", "pattern_of"]

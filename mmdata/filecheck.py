@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from msgspec import UNSET
 from orjson import loads
 
 from mmdata.checks.registry import Check, selected
@@ -21,7 +20,7 @@ from mmdata.checks.view import KindFacts
 from mmdata.fastpath import DECODE_ERRORS, FastPath, Layout
 from mmdata.fastpattern import PatternPath, look_at
 from mmdata.finding import Finding
-from mmdata.ids import Hashes, hash_ids
+from mmdata.ids import Hashes, hash_ids, id_text
 from mmdata.io.jsontext import accepts
 from mmdata.io.record import Block, Item, Problem, RawRecord
 from mmdata.options import Options
@@ -184,19 +183,23 @@ class FileChecker:
         kind, since = "", first
         repaired = False
         facts = look_at(data, one_line=source.container == "jsonl")
-        patterns, other = self.patterns.patterns if facts.matchable else [], self.patterns.other
+        matching = facts.matchable
         i, count = 0, len(starts)
         while i < count:
-            known = None
-            if patterns:
-                known = patterns[0](data, starts[i], ends[i], facts) or other(data, starts[i], ends[i], facts)
-            if known is not None and not (look_for and not all(present(loads(path)) for path in known[2])):
-                if known[1].kind != kind:
-                    self._saw(kind, since, first + i - since)
-                    kind, since = known[1].kind, first + i
-                ids.append(known[0])
-                i += 1
-                continue
+            if matching and self.patterns.patterns:
+                media: list[bytes] = []
+                known = len(ids)
+                after, layout_of_run = self.patterns.run(data, starts, ends, i, facts, ids, media)
+                if layout_of_run is not None:
+                    if not look_for or all(present(loads(path)) for path in media):
+                        if layout_of_run.kind != kind:
+                            self._saw(kind, since, first + i - since)
+                            kind, since = layout_of_run.kind, first + i
+                        i = after
+                        continue
+                    # Some file is missing: which record names it, the other path finds out.
+                    del ids[known:]
+                    matching = False
             piece = data[starts[i] : ends[i]]
             try:
                 record = decode(piece)
@@ -214,7 +217,7 @@ class FileChecker:
                         self._saw(kind, since, first + i - since)
                         kind, since = layout.kind, first + i
                     accepted.append((i, strings))
-                    ids.append(record.id)
+                    ids.append(id_text(record.id))
                     if self.patterns.hungry and _quotes(piece) == 2 * strings:
                         self.patterns.learn(piece, layout)
                     i += 1
@@ -237,7 +240,7 @@ class FileChecker:
         """Look for duplicate keys among the accepted records of a block, and take note of the ids."""
         state = self.scan_state
         state.records += len(ids)
-        state.hashes.append(hash_ids(None if value is UNSET else value for value in ids))
+        state.hashes.append(hash_ids(ids))
         if accepted and (repaired or len(accepted) != len(block.starts) or _quotes(block.data) != 2 * sum(n for _, n in accepted)):
             for i, strings in accepted:
                 piece = block.data[block.starts[i] : block.ends[i]]
@@ -266,7 +269,7 @@ class FileChecker:
         if result.kind is not None:
             state.saw(result.kind, raw.index)
         state.runs.add(any(f.severity == "error" for f in result.findings))
-        ids.append(result.id)
+        ids.append(id_text(result.id))
 
 
 def _paths(record: Any, layout: Layout) -> Iterator[str]:

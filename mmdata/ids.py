@@ -7,12 +7,15 @@ caller looks the few records up again and compares the values.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.int64]
@@ -26,30 +29,32 @@ NO_ID = 0
 """Hash of a record without an id; never a candidate."""
 
 
-def hash_ids(values: Iterable[Any]) -> Hashes:
+def id_text(value: Any) -> bytes | None:
+    """An id as JSON text, which stands for it; None for "no id" (absent or null)."""
+    if value is None or value is UNSET:
+        return None
+    return b"%d" % value if type(value) is int else json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def hash_ids(texts: Sequence[bytes | None]) -> Hashes:
     """64-bit hashes of ids, 0 for "no id".
 
-    Hashes of strings depend on the process's hash seed: compare only hashes of one process or of its forks.
+    They depend on the process's hash seed: compare only hashes of one process or of its forks.
 
     Args:
-        values: ids as parsed; None (and absent keys, given as None) have no id.
+        texts: ids as JSON text, see `id_text`.
 
     Returns:
-        int64 array, one hash a value. Values that compare equal in Python hash equal.
+        int64 array, one hash an id.
     """
-    items = [value if type(value) in (int, str) else _hashable(value) for value in values]
-    hashes = np.fromiter(map(hash, items), np.int64, len(items)) if items else np.empty(0, np.int64)
-    # hash(int) is the number itself: 0 would read as "no id", and None must.
-    hashes = np.where(hashes == NO_ID, np.int64(-(1 << 62) + 7), hashes)
-    absent = [i for i, value in enumerate(items) if value is None]
-    hashes[absent] = NO_ID
-    return hashes
+    if None not in texts and not any(map(_ESCAPED, texts)):
+        return np.fromiter(map(hash, texts), np.int64, len(texts))
+    # A string with escapes has several spellings.
+    plain = (t if t is None or b"\\" not in t else id_text(json.loads(t)) for t in texts)
+    return np.fromiter((NO_ID if t is None else hash(t) for t in plain), np.int64, len(texts))
 
 
-def _hashable(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, float)):
-        return value
-    return repr(value)
+_ESCAPED = re.compile(rb"\\").search
 
 
 class IdTable:

@@ -9,7 +9,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import IO, Any, Protocol, cast
+from typing import Any, Protocol
 
 from mmdata.errors import MissingExtra, UsageError
 
@@ -18,6 +18,7 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 _PIECE = 1 << 16
+_ZSTD_PIECE = 1 << 10
 
 
 class Readable(Protocol):
@@ -121,23 +122,39 @@ class _Gzip:
 
 
 class _Zstandard:
-    """Decompresses Zstandard frames."""
+    """Decompresses Zstandard frames, a kilobyte of input at a time: that much holds 32 MB of output at the very most."""
 
     def __init__(self, file: Readable) -> None:
         import zstandard
 
         self._error: type[Exception] = zstandard.ZstdError
+        self._new_frame: Callable[[], Any] = zstandard.ZstdDecompressor().decompressobj
         self._file = file
-        self._reader = zstandard.ZstdDecompressor().stream_reader(
-            cast("IO[bytes]", file), read_across_frames=True
-        )
+        self._packed = b""
+        self._at = 0
+        self._data = b""
+        self._frame: Any = None
 
     def read(self, size: int) -> bytes:
-        try:
-            data: bytes = self._reader.read(min(size, _PIECE * 4))
-        except self._error as error:
-            raise Damaged(f"the Zstandard file is damaged: {error}") from error
-        return data
+        while not self._data:
+            if self._at >= len(self._packed):
+                self._packed, self._at = self._file.read(_PIECE), 0
+            if not self._packed:
+                if self._frame is not None:
+                    raise Damaged("the Zstandard file ends in the middle; its rest is missing")
+                return b""
+            piece = self._packed[self._at : self._at + _ZSTD_PIECE]
+            self._at += len(piece)
+            self._frame = self._frame or self._new_frame()
+            try:
+                self._data = self._frame.decompress(piece)
+            except self._error as error:
+                raise Damaged(f"the Zstandard file is damaged: {error}") from error
+            if self._frame.eof:
+                self._at -= len(self._frame.unused_data)
+                self._frame = None
+        piece, self._data = self._data[:size], self._data[size:]
+        return piece
 
     def close(self) -> None:
         self._file.close()

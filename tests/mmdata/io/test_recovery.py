@@ -10,7 +10,10 @@ import pytest
 
 Read = Callable[..., Any]
 
-RECORDS = [{"id": i, "conversations": [{"from": "human", "value": f"What, {i}?"}, {"from": "gpt", "value": "That."}]} for i in range(5)]
+RECORDS = [
+    {"id": i, "conversations": [{"from": "human", "value": f"What, {i}?"}, {"from": "gpt", "value": "That."}]}
+    for i in range(5)
+]
 COMPACT = json.dumps(RECORDS, separators=(",", ":")).encode()
 PRETTY = json.dumps(RECORDS, indent=4).encode()
 LINES = b"".join(json.dumps(record).encode() + b"\n" for record in RECORDS)
@@ -59,7 +62,9 @@ BROKEN = {
 @both
 @pytest.mark.parametrize("case", BROKEN, ids=str)
 @pytest.mark.parametrize("block", [64, 1 << 18])
-def test_a_broken_record_is_one_problem_and_the_others_are_read(read: Read, whole: bytes, case: str, block: int) -> None:
+def test_a_broken_record_is_one_problem_and_the_others_are_read(
+    read: Read, whole: bytes, case: str, block: int
+) -> None:
     old, new, kind = BROKEN[case]
     begin = end_of(whole, 1)
     at = whole.index(old, begin)
@@ -122,7 +127,11 @@ def test_a_stray_mark_between_records(read: Read, whole: bytes, mark: bytes) -> 
 @both
 def test_a_stray_bracket_at_the_end(read: Read, whole: bytes) -> None:
     reading = read(whole + b"\n]")
-    assert (ids(reading), reading.kinds, reading.problems[0].start) == ([0, 1, 2, 3, 4], ["stray"], len(whole) + 1)
+    assert (ids(reading), reading.kinds, reading.problems[0].start) == (
+        [0, 1, 2, 3, 4],
+        ["stray"],
+        len(whole) + 1,
+    )
     assert json.loads(repaired(whole + b"\n]", reading)) == RECORDS
 
 
@@ -132,7 +141,11 @@ def test_words_between_and_after_records(read: Read, whole: bytes) -> None:
     reading = read(whole[:at] + b" oops " + whole[at:])
     assert (ids(reading), reading.kinds, reading.problems[0].start) == ([0, 1, 2, 3, 4], ["stray"], at + 1)
     reading = read(whole + b"\nTotal: 5")
-    assert (ids(reading), reading.kinds, reading.problems[0].start) == ([0, 1, 2, 3, 4], ["stray"], len(whole) + 1)
+    assert (ids(reading), reading.kinds, reading.problems[0].start) == (
+        [0, 1, 2, 3, 4],
+        ["stray"],
+        len(whole) + 1,
+    )
     reading = read(b"data = " + whole)
     assert (ids(reading), reading.kinds, reading.problems[0].start) == ([0, 1, 2, 3, 4], ["stray"], 0)
 
@@ -142,7 +155,11 @@ def test_a_trailing_comma_after_the_last_record(read: Read, whole: bytes) -> Non
     at = end_of(whole, 4)
     data = whole[:at] + b"," + whole[at:]
     reading = read(data)
-    assert (ids(reading), reading.kinds, reading.problems[0].start) == ([0, 1, 2, 3, 4], ["trailing-comma"], at)
+    assert (ids(reading), reading.kinds, reading.problems[0].start) == (
+        [0, 1, 2, 3, 4],
+        ["trailing-comma"],
+        at,
+    )
     assert repaired(data, reading) == whole
 
 
@@ -151,7 +168,11 @@ def test_a_missing_comma_between_records(read: Read, whole: bytes) -> None:
     at = end_of(whole, 1)
     data = whole[:at] + whole[at + 1 :]
     reading = read(data)
-    assert (ids(reading), reading.kinds, reading.problems[0].start) == ([0, 1, 2, 3, 4], ["missing-comma"], at)
+    assert (ids(reading), reading.kinds, reading.problems[0].start) == (
+        [0, 1, 2, 3, 4],
+        ["missing-comma"],
+        at,
+    )
     assert repaired(data, reading) == whole
 
 
@@ -265,7 +286,13 @@ def test_another_container_than_expected_is_one_problem(read: Read) -> None:
             reading = read(data, expect=expect, block=block)
             assert reading.kinds == ["container"], (data[:20], expect, reading.problems)
             assert len(reading.good) == count
-    for data, expect in [(LINES, "jsonl"), (one + b"\n", "jsonl"), (COMPACT, "array"), (one, "object"), (b"a.json 1\n", "lines")]:
+    for data, expect in [
+        (LINES, "jsonl"),
+        (one + b"\n", "jsonl"),
+        (COMPACT, "array"),
+        (one, "object"),
+        (b"a.json 1\n", "lines"),
+    ]:
         assert read(data, expect=expect).kinds == []
 
 
