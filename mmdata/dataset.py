@@ -16,9 +16,9 @@ from mmdata.io.record import Problem, RawRecord
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
-    from schemas.sample import Sample
 
     from mmdata.format import Format
+    from schemas.sample import Sample
 
 _SHOWN_RECORDS = 5
 _SHOWN_CHARACTERS = 300

@@ -266,7 +266,7 @@ class FastPath:
         layouts = Layouts(self.format, tuple(f.name for f in fields if not f.name.startswith("extra_")))
         self.namespace: dict[str, Any]
         self.source = accept_source(struct, self.guards, self.sidecar_guards)
-        angled, square = markers.patterns(self.format.name)
+        angled, square = markers.quick_patterns(self.format.name)
         namespace = self.namespace = {
             "UNSET": UNSET,
             "KNOWN": layouts.known.get,
@@ -401,7 +401,7 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
             "if not all(map(STRIP, texts)):",
             "    empty_answer = any(s == 'a' and not text.strip() for s, text in zip(o.order, texts))",
         ]
-    if used & {"user_marks", "answer_marks", "other_marks", "own_markers"}:
+    if used & {"user_marks", "answer_marks", "other_marks", "own_markers", "marked_answers"}:
         body += _MARKS.splitlines()
     shapes = []
     for field in msgspec.structs.fields(struct):
@@ -444,6 +444,7 @@ def _field_source(field: Any) -> list[str]:
 
 _MARKS = """\
 user_marks = answer_marks = other_marks = []
+marked_answers = 0
 own_markers = True
 text = '\\n'.join(texts)
 p = text.find('<')
@@ -461,6 +462,7 @@ if p >= 0 or '[' in text:
                     own_markers = own_markers and USER.issuperset(m)
                 elif s == 'a':
                     answer_marks = answer_marks + m
+                    marked_answers += 1
                     own_markers = own_markers and ANSWER.issuperset(m)
                 else:
                     other_marks = other_marks + m

@@ -43,7 +43,7 @@ _POSITIVE = rb"[1-9][0-9]{0,17}"
 
 _TOKEN = re.compile(rb'[ \t\r\n]+|"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^ \t\r\n"{}\[\]:,]+', re.DOTALL)
 
-_FACTS = frozenset({"regular", "empty_answer", "user_marks", "answer_marks", "other_marks", "own_markers", "n_images", "n_videos", "kind", "template", "sidecar"})
+_FACTS = frozenset({"regular", "empty_answer", "user_marks", "answer_marks", "other_marks", "own_markers", "marked_answers", "n_images", "n_videos", "kind", "template", "sidecar"})
 """Facts that a pattern can give; a guard that names another one keeps its format on the ordinary fast path."""
 
 
@@ -92,7 +92,7 @@ class PatternPath:
 
     def _runner(self, pattern: Pattern, layout: Layout) -> Runner:
         """The generated function that matches records and evaluates the guards on their facts."""
-        angled, square = (re.compile(p.pattern.encode()) for p in markers.patterns(self.fast.format.name))
+        angled, square = (re.compile(p.pattern.encode()) for p in markers.quick_patterns(self.fast.format.name))
         tag = (self.fast.format.image_tag or "<image>").encode()
         facts = _Facts(self.fast, layout)
         namespace: dict[str, Any] = {
@@ -455,7 +455,7 @@ class _Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
     def __missing__(self, key: tuple[tuple[bytes, ...], tuple[bytes, ...]]) -> Marks:
         user, answer = [m.decode() for m in key[0]], [m.decode() for m in key[1]]
         own = self.format.user_markers.issuperset(user) and self.format.answer_markers.issuperset(answer)
-        facts = {**self.constant, "user_marks": user, "answer_marks": answer, "own_markers": own}
+        facts = {**self.constant, "user_marks": user, "answer_marks": answer, "own_markers": own, "marked_answers": bool(answer)}
         marks = Marks(user, answer, [], bool(eval(self.guards, facts)))  # noqa: S307 - guards are source of the checks
         if len(self) < 20_000:
             self[key] = marks

@@ -229,7 +229,8 @@ class FileChecker:
                 i += 1
             else:
                 items, i = source.repair(block, i)
-                first, repaired = block.first, True
+                data, starts, ends, first, repaired = block.data, block.starts, block.ends, block.first, True
+                count = len(starts)
                 for item in items:
                     self._item(item, ids)
             since = first + i

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
-from mmdata.checks.registry import Check, Hit, Stage
+from mmdata.checks.registry import Check, Hit, Stage, selected
 from mmdata.checks.view import MediaView, RecordView
 from mmdata.finding import Finding
 from mmdata.io.jsontext import JSONProblem, locate, parse
@@ -57,6 +57,9 @@ class RecordChecker:
         for item in checks:
             self.by_stage[item.stage].append(item)
         self.shape = next((c for c in checks if c.code == "S01"), None)
+        # A fault that a deselected check would name must not come back as a shape error.
+        chosen = {c.code for c in checks}
+        self.deselected = [c for c in selected(dataset.format.name) if c.stage == "record" and c.code not in chosen and c.code != "S01"]
         self.by_problem: dict[str, list[Check]] = {}
         for item in self.by_stage["problem"]:
             for kind in item.kinds:
@@ -116,9 +119,18 @@ class RecordChecker:
         hits += self._sidecar_hits(view)
         hits += self._media_hits(view)
         if self.shape is not None:
-            hits += [(self.shape, hit) for hit in self.shape.function(view) if not _explained(hit, hits)]
+            hits += [(self.shape, hit) for hit in self._shape_hits(view, hits)]
         findings += [self.finding(c, hit, raw) for c, hit in hits]
         return RecordResult(findings, value.get("id"), view.kind)
+
+    def _shape_hits(self, view: RecordView, hits: list[tuple[Check, Hit]]) -> list[Hit]:
+        """Shape errors that no other check explains."""
+        assert self.shape is not None
+        found = [hit for hit in self.shape.function(view) if not _explained(hit, hits)]
+        if found and self.deselected:
+            silent = [(c, hit) for c in self.deselected for hit in c.function(view)]
+            found = [hit for hit in found if not _explained(hit, silent)]
+        return found
 
     def _sidecar_hits(self, view: RecordView) -> list[tuple[Check, Hit]]:
         refs = [ref for ref in view.media if ref.kind == "sidecar"] if self.by_stage["sidecar"] else []
@@ -146,7 +158,9 @@ class RecordChecker:
             for ref, path, facts in (*images, *videos)
             if facts.problem == "missing" and (place := find_elsewhere(_joined(self.dataset.root, ref.path), self.dataset.listed_in or self.dataset.path))
         }
-        return MediaView(self.options.media, images, videos, hints)
+        sidecars = [ref for ref in view.media if ref.kind == "sidecar"]
+        sidecar = self.load_sidecar(sidecars[0].path) if sidecars and view.kind == "polygons" else None
+        return MediaView(self.options.media, images, videos, hints, sidecar)
 
     # --- its text --------------------------------------------------------------------------------------------------
 

@@ -12,9 +12,11 @@ name                meaning
 ``order``           the speakers as a string, one letter a turn: ``u`` user, ``a`` assistant, ``s`` system
 ``regular``         ``order`` is ``ua`` repeated: user first, strictly alternating, assistant last
 ``empty_answer``    some assistant text is empty or white space
-``user_marks``      markers of the user turns, a list of str (see `mmdata.checks.markers`)
+``user_marks``      markers of the user turns, a list of str: turn by turn, first the ``<…>`` of a text, then its
+                    ``[…]``, each in order (see `mmdata.checks.markers.quick_patterns`)
 ``answer_marks``    markers of the assistant turns
 ``other_marks``     markers of system turns
+``marked_answers``  number of assistant turns that hold a marker
 ``own_markers``     every marker is one that the format counts as ordinary in that speaker's turn
 ``n_images``        number of pictures the record names (frames of a frame list not counted)
 ``n_videos``        number of videos the record names
@@ -36,6 +38,7 @@ FACTS = (
     "user_marks",
     "answer_marks",
     "other_marks",
+    "marked_answers",
     "own_markers",
     "n_images",
     "n_videos",

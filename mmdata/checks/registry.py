@@ -32,7 +32,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -126,6 +126,7 @@ class Check:
 
 
 _CHECKS: dict[str, Check] = {}
+_PARTS: list[Check] = []
 
 _STAGES: dict[tuple[str, ...], Stage] = {
     ("record",): "record",
@@ -179,6 +180,20 @@ def check(
             function=function,
             doc=parse_doc(code, function.__doc__ or ""),
         )
+        return function
+
+    return register
+
+
+def part(code: str, *, guard: str | None = None) -> Callable[[Callable[..., Iterable[Hit]]], Callable[..., Iterable[Hit]]]:
+    """Register a further function of a check that needs something else than its first one (a sidecar, say).
+
+    The check itself must be registered before; severity, formats and documentation are its.
+    """
+
+    def register(function: Callable[..., Iterable[Hit]]) -> Callable[..., Iterable[Hit]]:
+        stage = _STAGES[tuple(inspect.signature(function).parameters)]
+        _PARTS.append(replace(_CHECKS[code], function=function, stage=stage, guard=guard))
         return function
 
     return register
@@ -263,7 +278,7 @@ def selected(format_name: str, *, select: Iterable[str] = (), ignore: Iterable[s
     for prefix in (*select, *ignore):
         if not any(code.startswith(prefix) for code in checks):
             raise UnknownName("check", prefix, checks)
-    for item in checks.values():
+    for item in (*checks.values(), *_PARTS):
         if item.applies_to(format_name) and _wanted(item.code, select, ignore):
             yield item
 
@@ -274,4 +289,4 @@ def _wanted(code: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool
     return wanted > unwanted and wanted >= 0
 
 
-__all__ = ["SHAPE", "Check", "CheckDoc", "Example", "Hit", "all_checks", "check", "get_check", "parse_doc", "selected"]
+__all__ = ["SHAPE", "Check", "CheckDoc", "Example", "Hit", "all_checks", "check", "get_check", "parse_doc", "part", "selected"]

@@ -12,6 +12,7 @@ from mmdata.format import Format, MediaRef, Speaker
 from mmdata.options import Options
 
 if TYPE_CHECKING:
+    from mmdata.checks.sidecars import SidecarFacts
     from mmdata.media.images import ImageFacts
     from mmdata.media.videos import VideoFacts
 
@@ -150,12 +151,14 @@ class MediaView:
         images: (reference, resolved path, facts) of every picture, frames of a frame list included.
         videos: (reference, resolved path, facts) of every video.
         hints: resolved path -> directory under which a missing file was found.
+        sidecar: facts of the polygon file that the record names, or None.
     """
 
     level: str
     images: list[tuple[MediaRef, str, ImageFacts]]
     videos: list[tuple[MediaRef, str, VideoFacts]]
     hints: Mapping[str, str] = field(default_factory=dict)
+    sidecar: SidecarFacts | None = None
 
 
 @dataclass(slots=True)

@@ -36,20 +36,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    import click
+    import typer
+    from typer.main import get_command
 
     from mmdata.cli.app import app
     from mmdata.errors import UsageError
 
-    from typer.main import get_command  # isort: skip
-
+    # typer has a click of its own in some versions; its exceptions are the bases of those that it exports.
+    click_exception = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     try:
         result = get_command(app).main(args=arguments, prog_name="mmdata", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        return 2
-    except click.ClickException as error:
-        raise UsageError(error.format_message().replace("\n", " ")) from None
-    except click.Abort:
+    except typer.Abort:
         raise KeyboardInterrupt from None
+    except click_exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return 2  # the help is printed already
+        raise UsageError(error.format_message().replace("\n", " ")) from None  # type: ignore[attr-defined]
     return result if isinstance(result, int) else 0

@@ -46,7 +46,7 @@ def sniff(evidence: Evidence) -> Guess:
             (lambda r: any(k in r for k in ("polygons", "segmentation", "annotation", "masks")), -0.5, "masks, which it does not read"),
             (lambda r: says(r, "[SEG]", "<ImageHere>", "<region>"), -0.4, "another trainer's placeholders"),
         ],
-        {"jsonl": 0.4, "array": -0.2},
+        {"jsonl": 0.4, "object": 0.4, "array": -0.2},
     )
 
 

@@ -43,7 +43,7 @@ def sniff(evidence: Evidence) -> Guess:
             (lambda r: isinstance(r.get("video"), list), -0.3, "`video` is a list, as the VideoLLaMA3 dialect has it"),
             (lambda r: says(r, "[SEG]", "<ImageHere>"), -0.4, "another trainer's placeholders"),
         ],
-        {"jsonl": -0.4},
+        {"jsonl": -0.4, "object": -0.4},
     )
 
 

@@ -48,7 +48,7 @@ def sniff(evidence: Evidence) -> Guess:
             (lambda r: "annotation" in r, -0.5, "`annotation`, as v1 has it"),
             (lambda r: says(r, "[SEG]", "<ImageHere>"), -0.4, "another trainer's placeholders"),
         ],
-        {"jsonl": -0.15},
+        {"jsonl": -0.15, "object": -0.15},
     )
 
 

@@ -19,7 +19,7 @@ def sniff(evidence: Evidence) -> Guess:
             (lambda r: says(r, "[SEG]"), -0.4, "[SEG] in the answers, as GeoPixel has it"),
             (lambda r: says(r, "<image>", "<video>", "<region>"), -0.4, "another trainer's placeholders"),
         ],
-        {"jsonl": -0.1},
+        {"jsonl": -0.4},
     )
 
 

@@ -12,12 +12,14 @@ from mmdata.io.jsontext import BOM, problem
 from mmdata.io.record import Item, Problem, ProblemKind, RawRecord
 from mmdata.io.resync import Resumption, find_record, resync
 from mmdata.io.shape import Shape, signature_at
+from mmdata.io.spans import skip_space
 from mmdata.io.values import Outcome, Skipper, Values
 from mmdata.io.window import Window
 
 _VALUE = re.compile(rb'[{["0-9]|-[0-9I]|true\b|false\b|null\b|NaN\b|Infinity\b')
 _ANCHOR = re.compile(rb"[\]\[{,]")
 _RUN = 1 << 16
+_LOOK = 4096
 _EXCERPT = 1 << 20
 _AFTER_ARRAY = re.compile(rb"[\[{]")
 
@@ -91,10 +93,20 @@ class Exact:
             self._broken(at, items)
         elif outcome == "large":
             self._too_large(at, end, items)
+        elif self._swallows_array(at, end):
+            message = "expected a record, got another '[', which nothing closes"
+            items.append(self._problem("stray", message, at, at + 1, remove=True))
+            self.pos = at + 1
         else:
-            data = self._bytes(at, end)
-            self._add(at, data, items)
+            self._add(at, self._bytes(at, end), items)
             self._separator(end, items)
+
+    def _swallows_array(self, at: int, end: int) -> bool:
+        """Whether the list [at, end) is the rest of the array behind a bracket too many: the array's own end is missing."""
+        if not self._commas or self._window.byte(at) != 0x5B or not self._opens_record(at + 1):
+            return False
+        rest = self._window.skip_space(end)
+        return self._window.byte(rest) < 0 and at >= self._window.base
 
     def _add(self, at: int, data: bytes, items: list[Item]) -> None:
         wrong = problem(data)
@@ -112,6 +124,11 @@ class Exact:
         if byte == 0x2C:
             self._comma = at
             regular = True
+            at = self._window.skip_space(at + 1)
+        elif byte == 0x5B and self._commas and self._opens_record(at + 1):
+            items.append(
+                self._problem("stray", "expected ',' after the record, got '['", at, at + 1, remove=False)
+            )
             at = self._window.skip_space(at + 1)
         elif byte >= 0 and self._commas and _VALUE.match(self._window.data, at - self._window.base):
             message = "expected ',' between two records, got none"
@@ -308,6 +325,13 @@ class Exact:
 
     def _bytes(self, start: int, end: int) -> bytes:
         return self._window.data[start - self._window.base : end - self._window.base]
+
+    def _opens_record(self, at: int) -> bool:
+        """Whether an object that looks like a record begins at `at`, after whitespace."""
+        self._window.byte(at + _LOOK)
+        opening = self._shape.opening
+        follows = skip_space(self._window.data, at - self._window.base)
+        return opening is not None and opening.match(self._window.data, follows) is not None
 
     def _starts_with(self, at: int, what: bytes) -> bool:
         self._window.byte(at + len(what) - 1)

@@ -132,13 +132,28 @@ def _upstream(data: bytes) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise _explained(text, error) from None
+        raise _all_commas(data, _explained(text, error)) from None
     except RecursionError:
         raise JSONProblem("depth", "nested deeper than the trainer's parser can follow", 0) from None
     except ValueError:
         found = re.search(rb"[0-9]{%d}" % (_MAX_INT_DIGITS + 1), data)
         message = f"an integer of more than {_MAX_INT_DIGITS} digits; Python refuses to read it"
         raise JSONProblem("syntax", message, found.start() if found else 0) from None
+
+
+_TRAILING_COMMA = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(,)(?=[ \t\n\r]*+[\]}])', re.DOTALL)
+
+
+def _all_commas(data: bytes, error: JSONProblem) -> JSONProblem:
+    """The problem with a repair of all trailing commas, if they are all that is wrong."""
+    if error.kind == "trailing-comma":
+        places = [found.start() for found in _TRAILING_COMMA.finditer(data) if found[1]]
+        repaired = bytearray(data)
+        for place in reversed(places):
+            del repaired[place]
+        if accepts(bytes(repaired)):
+            error.splices = tuple(Splice(place, place + 1, b"") for place in places)
+    return error
 
 
 _EXPECTED = {

@@ -45,7 +45,7 @@ from mmdata.io.json_array import ArrayReader, Begin
 from mmdata.io.jsonl import LineReader
 from mmdata.io.jsontext import BOM, accepts
 from mmdata.io.record import Block, Container, Item, Problem, RawRecord
-from mmdata.io.shape import learn
+from mmdata.io.shape import NO_SHAPE, learn
 from mmdata.io.sniff import Sniffed, sniff
 from mmdata.io.streams import is_url, local_path
 from mmdata.io.window import Window
@@ -278,7 +278,8 @@ class Source:
                 _go_to_line(window)
             content: Literal["json", "text"] = "json" if sniffed.layout == "json-lines" else "text"
             return LineReader(window, content=content, max_bytes=self._max_bytes, hi=hi)
-        shape = learn(self.head())
+        # The members of a broken object are no records: only its brackets tell where it ends.
+        shape = NO_SHAPE if sniffed.container == "object" else learn(self.head())
         commas = sniffed.layout == "array"
         return ArrayReader(window, shape, commas=commas, max_bytes=self._max_bytes, begin=begin, lo=lo, hi=hi)
 

@@ -80,7 +80,9 @@ def resync(
         if window.eof:
             rest = view.data[at:].rstrip(_SPACE + b"\0")
             return Resumption(start + len(rest), window.end, at_value=False)
-        return None
+        if view.final:
+            return None
+        window.fill()
 
 
 def find_record(window: Window, start: int, shape: Shape) -> int | None:

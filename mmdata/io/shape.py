@@ -36,10 +36,14 @@ class Shape:
             return True
         try:
             found = _MEMBERS.decode(record)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         shared = len(self.keys & found.keys())
         return 2 * shared >= len(self.keys) and shared >= min(2, len(self.keys))
+
+
+NO_SHAPE = Shape(None, frozenset(), None)
+"""Nothing is known of the records."""
 
 
 def learn(head: bytes) -> Shape:
@@ -63,7 +67,7 @@ def learn(head: bytes) -> Shape:
         return _shape(opening[0], best)
     if first is not None:
         return Shape(first[0], frozenset(), re.compile(re.escape(first[0])))
-    return Shape(None, frozenset(), None)
+    return NO_SHAPE
 
 
 def _longest(head: bytes, at: int, signature: bytes | None) -> bytes | None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from mmdata.checks.registry import selected
 from mmdata.checks.view import RecordView
-from mmdata.fastpath import DECODE_ERRORS, FastPath, tally
+from mmdata.fastpath import DECODE_ERRORS, LARGEST_INT, SMALLEST_INT, FastPath, tally
 from mmdata.format import get_format
 from mmdata.options import Options
 
@@ -127,7 +127,7 @@ def test_a_duplicate_key_shows_in_the_number_of_quotes() -> None:
     assert data.count(b'"') > 2 * accepted[0]
 
 
-@given(st.recursive(st.one_of(st.none(), st.integers(-(1 << 63), (1 << 64) - 1), st.text()), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
+@given(st.recursive(st.one_of(st.none(), st.integers(SMALLEST_INT, LARGEST_INT), st.text()), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
 def test_tally_counts_keys_and_strings(value: Any) -> None:
     data = json.dumps(value)
     escaped = json.dumps(value).replace("\\\\", "").count('\\"')

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def test_ranges_cover_the_file_and_only_what_can_be_split_is_split(tmp_path: Pat
         assert len(parts) == 7
         assert parts[0][0] == 0
         assert parts[-1][1] == len(ARRAY)
-        assert all(a[1] == b[0] for a, b in zip(parts, parts[1:], strict=False))
+        assert all(a[1] == b[0] for a, b in pairwise(parts))
     path.write_bytes(gzip.compress(ARRAY))
     with open_source(str(path)) as source:
         assert source.ranges(7) == [(0, -1)]

@@ -314,3 +314,18 @@ def test_a_record_over_the_limit_is_skipped(read: Read, whole: bytes, block: int
         (large,) = [r for r in reading.records if r.problem]
         assert large.data == b""
         assert json.loads(data[large.problem.start : large.problem.end])["id"] == large.index
+
+
+@pytest.mark.parametrize("damage", [(b'"b"', b"b"), (b': "y"', b":"), (b'"two": {', b'"two": ')])
+def test_a_broken_object_that_is_the_whole_file_is_one_broken_record(
+    read: Read, damage: tuple[bytes, bytes]
+) -> None:
+    meta = {
+        "one": {"root": "a", "length": 1},
+        "two": {"root": "b", "length": 2},
+        "three": {"root": "y", "length": 3},
+    }
+    data = json.dumps(meta, indent=2).encode().replace(*damage)
+    reading = read(data, expect="object")
+    assert (len(reading.records), reading.kinds) == (1, ["syntax"])
+    assert reading.records[0].data == data
