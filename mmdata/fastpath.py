@@ -178,6 +178,7 @@ class Layout:
     n_images: int
     n_videos: int
     media: tuple[str, ...]
+    empty_media: bool
 
 
 def _shape(value: Any) -> Any:
@@ -194,6 +195,10 @@ def _shape(value: Any) -> Any:
         strings = [type(v) is str for v in value]
         return 10 + len(value) if all(strings) and all(value) else None if any(strings) else 3 + (not value)
     return 5 if type(value) in (int, float, bool) else 6 if value is None else None
+
+
+LAYOUT_FACTS = ("kind", "n_images", "n_videos", "empty_media")
+"""The facts of `mmdata.checks.facts` that a layout gives."""
 
 
 class Layouts:
@@ -223,6 +228,7 @@ class Layouts:
             n_images=sum(ref.kind == "image" for ref in refs),
             n_videos=sum(ref.kind == "video" for ref in refs),
             media=tuple(fields),
+            empty_media=any(getattr(record, name) in ("", []) for name in self.fields),
         )
 
 
@@ -281,6 +287,7 @@ class FastPath:
             "ANSWER": self.format.answer_markers,
             "TALLY": tally,
             "template": self.options.template,
+            "assume": self.options.assume,
             "LOAD": self.load_sidecar,
         }
         exec(compile(self.source, f"<fast path of {self.format.name}>", "exec"), namespace)  # noqa: S102 - own source
@@ -395,6 +402,8 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
         if not field.required:
             body += ["for t in turns:", f"    if t.{field.name} is not UNSET: strings += 1 + TALLY(t.{field.name})"]
     body += [f"{name} = o.{name}" for name in ("order", "regular") if name in used]
+    if "first_marked" in used:
+        body += ["first_marked = n > 0 and TAG in texts[0]"]
     if "empty_answer" in used:
         body += [
             "empty_answer = False",
@@ -410,7 +419,7 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
             if field.name != "id" and not field.name.startswith("extra_"):
                 shapes.append(f"k_{field.name}")
     body += ["if strings < 0: return None", f"layout = KNOWN(({', '.join(shapes)},)) or WORK_OUT(r)"]
-    body += [f"{name} = layout.{name}" for name in ("kind", "n_images", "n_videos") if name in used]
+    body += [f"{name} = layout.{name}" for name in LAYOUT_FACTS if name in used]
     body += [f"if not ({' and '.join(f'({g})' for g in guards)}): return None"] if guards else []
     if sidecar_guards:
         body += [

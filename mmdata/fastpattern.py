@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from mmdata.checks import markers
-from mmdata.fastpath import SMALLEST_INT, FastPath, Layout, guard_names
+from mmdata.fastpath import LAYOUT_FACTS, SMALLEST_INT, FastPath, Layout, guard_names
 
 MAX_PATTERNS = 6
 """Patterns held at a time; records of more shapes than that take the ordinary fast path."""
@@ -43,7 +43,7 @@ _POSITIVE = rb"[1-9][0-9]{0,17}"
 
 _TOKEN = re.compile(rb'[ \t\r\n]+|"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^ \t\r\n"{}\[\]:,]+', re.DOTALL)
 
-_FACTS = frozenset({"regular", "empty_answer", "user_marks", "answer_marks", "other_marks", "own_markers", "marked_answers", "n_images", "n_videos", "kind", "template", "sidecar"})
+_FACTS = frozenset({"regular", "empty_answer", "user_marks", "answer_marks", "other_marks", "own_markers", "marked_answers", "first_marked", "n_images", "n_videos", "empty_media", "kind", "template", "assume", "sidecar"})
 """Facts that a pattern can give; a guard that names another one keeps its format on the ordinary fast path."""
 
 
@@ -410,7 +410,7 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         used = guard_names(fast.sidecar_guards)
         each += ["if LOAD is not None:", f"    sidecar = LOAD(UNQUOTE(found[{at['polygons']}]))"]
         each += [f"    {name} = known.{name}" for name in ("user_marks", "answer_marks", "other_marks") if name in used]
-        each += [f"    {name} = layout.{name}" for name in ("kind", "n_images", "n_videos") if name in used]
+        each += [f"    {name} = layout.{name}" for name in LAYOUT_FACTS if name in used]
         each += [f"    if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
         uniform = uniform[:2]
     body = [
@@ -444,9 +444,10 @@ class _Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
         guards = " and ".join(f"({g})" for g in fast.guards) or "True"
         self.guards = compile(guards, "<guards>", "eval")
         self.format = fast.format
+        self.tag = fast.format.image_tag or "<image>"
         self.constant = {
             **fast.namespace,
-            **{name: getattr(layout, name) for name in ("kind", "n_images", "n_videos")},
+            **{name: getattr(layout, name) for name in LAYOUT_FACTS},
             "regular": True,
             "empty_answer": False,
             "other_marks": [],
@@ -455,7 +456,7 @@ class _Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
     def __missing__(self, key: tuple[tuple[bytes, ...], tuple[bytes, ...]]) -> Marks:
         user, answer = [m.decode() for m in key[0]], [m.decode() for m in key[1]]
         own = self.format.user_markers.issuperset(user) and self.format.answer_markers.issuperset(answer)
-        facts = {**self.constant, "user_marks": user, "answer_marks": answer, "own_markers": own, "marked_answers": bool(answer)}
+        facts = {**self.constant, "user_marks": user, "answer_marks": answer, "own_markers": own, "marked_answers": bool(answer), "first_marked": self.tag in user}
         marks = Marks(user, answer, [], bool(eval(self.guards, facts)))  # noqa: S307 - guards are source of the checks
         if len(self) < 20_000:
             self[key] = marks

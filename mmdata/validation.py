@@ -284,6 +284,7 @@ def _mixture_hits(mixture: MixtureFile, data: bytes, scans: dict[str, Scan], opt
     if mixture.problem is not None:
         yield from checker.problem(mixture.problem.as_problem(0, None), RawRecord(0, 0, data, None) if data else None)
         return
+    later = {t.entry.earlier: i for i, t in enumerate(mixture.targets) if t.entry.earlier is not None}
     for index, target in enumerate(mixture.targets):
         entry, scan = target.entry, None
         if target.dataset is not None:
@@ -305,6 +306,7 @@ def _mixture_hits(mixture: MixtureFile, data: bytes, scans: dict[str, Scan], opt
             records=scan.records if scan else None,
             kind=first,
             earlier=entry.earlier,
+            later=later.get(index),
             entries=len(mixture.targets),
         )
         for item in checker.by_stage["entry"]:

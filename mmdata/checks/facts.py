@@ -21,6 +21,9 @@ name                meaning
 ``n_images``        number of pictures the record names (frames of a frame list not counted)
 ``n_videos``        number of videos the record names
 ``kind``            the record's kind, see `Format.kind`
+``empty_media``     some media key holds an empty string or list
+``first_marked``    the first turn holds the format's image tag
+``assume``          the facts stated with ``--assume``, a dict
 ``template``        InternVL conversation template of the run
 ``sidecar``         sidecar checks only: the facts of the record's polygon file
 ==================  ================================================================================================
@@ -43,6 +46,9 @@ FACTS = (
     "n_images",
     "n_videos",
     "kind",
+    "empty_media",
+    "first_marked",
+    "assume",
     "template",
     "sidecar",
 )

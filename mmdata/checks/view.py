@@ -236,6 +236,7 @@ class EntryView:
         records: records of the target (lines that hold a record for InternVL), or None when not read.
         kind: kind of the target's first record, or None.
         earlier: index of an earlier entry with the same path (data.txt) or name (meta; JSON keeps the last), or None.
+        later: index of the next entry with the same path or name, or None.
         entries: number of entries in the mixture.
     """
 
@@ -254,6 +255,7 @@ class EntryView:
     records: int | None = None
     kind: str | None = None
     earlier: int | None = None
+    later: int | None = None
     entries: int = 1
 
     def assume(self, key: str) -> Any:

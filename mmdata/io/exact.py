@@ -105,8 +105,13 @@ class Exact:
         """Whether the list [at, end) is the rest of the array behind a bracket too many: the array's own end is missing."""
         if not self._commas or self._window.byte(at) != 0x5B or not self._opens_record(at + 1):
             return False
-        rest = self._window.skip_space(end)
-        return self._window.byte(rest) < 0 and at >= self._window.base
+        window = self._window
+        while skip_space(window.data, end - window.base) == len(window.data):
+            if window.end - end > _LOOK:
+                return False
+            if not window.fill():
+                return True
+        return False
 
     def _add(self, at: int, data: bytes, items: list[Item]) -> None:
         wrong = problem(data)

@@ -62,6 +62,8 @@ def _object(text: bytes, *, complete: bool) -> Sniffed:
     if not newline or problem(line.rstrip(b",")) is None:
         return Sniffed("object" if only and problem(line) is None else "jsonl", "json-lines")
     end = raw_end(memoryview(text))
+    if 0 < end <= len(line):
+        return Sniffed("jsonl", "json-lines")
     if end > 0:
         after = skip_space(text, end)
         return Sniffed("object" if after >= len(text) and complete else "jsonl", "values")

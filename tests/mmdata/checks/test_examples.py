@@ -42,7 +42,7 @@ def media_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = [Image.effect_noise((64, 48), 60).convert("P") for _ in range(5)]
     frames[0].save(home / "clip.gif", save_all=True, append_images=frames[1:], duration=100)
     write_video(home / "clip.mp4", 8)
-    for folder, names in {"frames": [f"frame_{k}.png" for k in range(1, 5)], "messy": ["1.png", "2.png", "10.png"]}.items():
+    for folder, names in {"frames": [f"frame_{k}.jpg" for k in range(1, 5)], "messy": ["1.png", "2.png", "10.png"]}.items():
         (home / folder).mkdir()
         for name in names:
             picture.save(home / folder / name)
@@ -80,7 +80,7 @@ def prepare(example: Example, home: Path) -> Prepared:
     """Write an example into a file of its format, and read its settings."""
     options: dict[str, Any] = {"media": "none"}
     assumptions: list[str] = []
-    raw, repeat = False, 1
+    raw, repeat, rows = False, 1, 1
     for setting in example.settings:
         key, _, value = setting.partition("=")
         if key in ("media", "template", "tokenizer"):
@@ -89,6 +89,8 @@ def prepare(example: Example, home: Path) -> Prepared:
             options[key] = int(value)
         elif key == "repeat":
             repeat = int(value)
+        elif key == "rows":
+            rows = int(value)
         elif key == "file":
             name, _, content = value.partition(":")
             (home / name).write_text(content)
@@ -106,7 +108,7 @@ def prepare(example: Example, home: Path) -> Prepared:
     text = example.text.replace("Hello ", "Hello " * repeat)
     if not raw and container not in ("object", "lines"):
         value = json.loads(text)
-        records = value if isinstance(value, list) else [value]
+        records = value if isinstance(value, list) else [value] * rows
         text = "".join(json.dumps(r) + "\n" for r in records) if container == "jsonl" else json.dumps(records, indent=1)
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     return Prepared(path, example.format, options)

@@ -68,6 +68,8 @@ def test_ranges_give_the_same_records_as_one_reading(
     path = tmp_path_factory.getbasetemp() / "ranges.jsonl"
     path.write_bytes(bytes(text))
     with open_source(str(path), block_bytes=block) as source:
+        if source._look().layout != "json-lines":
+            return  # so damaged that it is not taken for lines any more
         alone = list(source.records())
         together: list[Any] = []
         count = 0

@@ -296,6 +296,11 @@ def test_another_container_than_expected_is_one_problem(read: Read) -> None:
         assert read(data, expect=expect).kinds == []
 
 
+def test_two_records_on_the_first_line_do_not_make_it_another_container(read: Read) -> None:
+    reading = read(b'{"a": 1}{"a": 2}\n{"a": 3}\n', expect="jsonl")
+    assert (len(reading.good), reading.kinds) == (3, ["missing-newline"])
+
+
 def test_utf_16_is_one_problem(read: Read) -> None:
     reading = read(COMPACT.decode().encode("utf-16"))
     assert (reading.records, reading.kinds) == ([], ["encoding"])
