@@ -22,11 +22,22 @@ def main(runs: int = 9) -> None:
     help_command = ["-c", "from mmdata.cli import main; main(['--help'])"]
     bare = _seconds(["-c", "pass"], runs)
     print("\nstart-up, seconds (median)")
-    for name, arguments in (("python -c pass", ["-c", "pass"]), ("import pydantic", ["-c", "import pydantic"]), ("import mmdata", ["-c", "import mmdata"]), ("mmdata --help", help_command)):
+    for name, arguments in (
+        ("python -c pass", ["-c", "pass"]),
+        ("import pydantic", ["-c", "import pydantic"]),
+        ("import mmdata", ["-c", "import mmdata"]),
+        ("mmdata --help", help_command),
+    ):
         seconds = _seconds(arguments, runs)
         print(f"{name:<22}{seconds:>8.3f}   x bare python {seconds / bare:.1f}")
-    profile = subprocess.run([sys.executable, "-X", "importtime", *help_command], capture_output=True, text=True).stderr
-    rows = [line.removeprefix("import time:").split("|") for line in profile.splitlines() if line.startswith("import time:") and "self" not in line]
+    profile = subprocess.run(
+        [sys.executable, "-X", "importtime", *help_command], capture_output=True, text=True
+    ).stderr
+    rows = [
+        line.removeprefix("import time:").split("|")
+        for line in profile.splitlines()
+        if line.startswith("import time:") and "self" not in line
+    ]
     slowest = sorted(rows, key=lambda r: -int(r[0]))[:8]
     print("slowest imports of mmdata --help (own time)")
     for own, _, name in slowest:

@@ -18,7 +18,11 @@ def main(runs: int = 5) -> None:
     }
     for title, path in files.items():
         show(f"{title}: against parsing alone", compare(FAST, path, runs=runs), base="json")
-    show("InternVL JSONL, 20 MB: against peers", compare(SLOW, data.jsonl(20), runs=max(3, runs // 2)), base="json")
+    show(
+        "InternVL JSONL, 20 MB: against peers",
+        compare(SLOW, data.jsonl(20), runs=max(3, runs // 2)),
+        base="json",
+    )
 
 
 if __name__ == "__main__":

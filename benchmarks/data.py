@@ -10,7 +10,28 @@ from typing import Any
 
 from benchmarks.harness import DATA
 
-_WORDS = "the of a road tank field harbour ship white small left right near under bridge court roof tree shadow lane".split()
+_WORDS = [
+    "the",
+    "of",
+    "a",
+    "road",
+    "tank",
+    "field",
+    "harbour",
+    "ship",
+    "white",
+    "small",
+    "left",
+    "right",
+    "near",
+    "under",
+    "bridge",
+    "court",
+    "roof",
+    "tree",
+    "shadow",
+    "lane",
+]
 
 
 def _text(rng: random.Random, words: int) -> str:
@@ -24,14 +45,25 @@ def internvl_record(rng: random.Random, number: int) -> dict[str, Any]:
         question = _text(rng, 8)
         turns.append({"from": "human", "value": f"<image>\n{question}" if k == 0 else question})
         turns.append({"from": "gpt", "value": _text(rng, rng.randint(30, 120))})
-    return {"id": number, "image": f"train/{number % 977:04}/{number:08}.jpg", "width": 640, "height": 480, "conversations": turns}
+    return {
+        "id": number,
+        "image": f"train/{number % 977:04}/{number:08}.jpg",
+        "width": 640,
+        "height": 480,
+        "conversations": turns,
+    }
 
 
 def geopixel_record(rng: random.Random, number: int) -> dict[str, Any]:
     """One GeoPixel record of about 1.5 KB whose two masks lie in a polygon file."""
     answer = f"{_text(rng, 90)} The <p> tank </p> [SEG] and {_text(rng, 60)} the <p> ship </p> [SEG]. {_text(rng, 40)}"
     turns = [{"from": "human", "value": _text(rng, 12)}, {"from": "bot", "value": answer}]
-    return {"id": number, "conversations": turns, "image": f"train/{number:08}.png", "polygons": str(DATA / f"polygons_{number % 50}.json")}
+    return {
+        "id": number,
+        "conversations": turns,
+        "image": f"train/{number:08}.png",
+        "polygons": str(DATA / f"polygons_{number % 50}.json"),
+    }
 
 
 def jsonl(megabytes: int = 200) -> Path:
@@ -69,7 +101,9 @@ def sidecar(points: int = 100_000) -> Path:
     if not path.exists():
         DATA.mkdir(exist_ok=True)
         rng = random.Random(3)
-        rings = [[[[rng.randrange(4096), rng.randrange(4096)] for _ in range(1000)]] for _ in range(points // 1000)]
+        rings = [
+            [[[rng.randrange(4096), rng.randrange(4096)] for _ in range(1000)]] for _ in range(points // 1000)
+        ]
         path.write_text(json.dumps({"id": 0, "polygons": rings}))
     return path
 

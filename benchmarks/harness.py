@@ -56,7 +56,9 @@ def compare(rivals: list[str], path: Path, *, runs: int = 5) -> list[Figure]:
 def measure(name: str, path: Path) -> tuple[int, float, float, float]:
     """One run: records, wall seconds, CPU seconds of the process itself, peak resident KiB."""
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-c", _CHILD, name, str(path)], capture_output=True, text=True, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, name, str(path)], capture_output=True, text=True, env=env
+    )
     if done.returncode:
         raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
     records, wall, cpu, peak = json.loads(done.stdout.splitlines()[-1])

@@ -16,7 +16,9 @@ HOME = Path("demo")
 def run(*arguments: str, cwd: Path) -> int:
     """Show a command as a person would type it, and run it."""
     print(f"\n$ cd {cwd} && {' '.join(arguments)}", flush=True)
-    code = subprocess.run([str(Path(sys.executable).parent.resolve() / arguments[0]), *arguments[1:]], cwd=cwd).returncode
+    code = subprocess.run(
+        [str(Path(sys.executable).parent.resolve() / arguments[0]), *arguments[1:]], cwd=cwd
+    ).returncode
     print(f"(exit code {code})", flush=True)
     return code
 
@@ -26,7 +28,9 @@ def break_copy(clean: Path, broken: Path) -> None:
     shutil.copytree(clean, broken)
     path = broken / "geopixel.json"
     records = json.loads(path.read_text())
-    records[0]["polygon"] = records[0].pop("polygons")  # the key as the guide prints it: every mask is ignored
+    records[0]["polygon"] = records[0].pop(
+        "polygons"
+    )  # the key as the guide prints it: every mask is ignored
     records[1]["conversations"][1]["value"] = "One <p> tank </p> [SEG] is left."  # three masks, one [SEG]
     records[2]["conversations"].insert(0, {"from": "system", "value": "Be brief."})  # trained as an answer
     path.write_text(json.dumps(records, indent=2))
@@ -41,7 +45,9 @@ def break_copy(clean: Path, broken: Path) -> None:
     lines.insert(4, "")
     (broken / "internvl.jsonl").write_text("\n".join(lines) + "\n")
 
-    (broken / "images" / "scene_4.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    (broken / "images" / "scene_4.png").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    )
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ import math
 import random
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ class Tank:
     def ring(self, points: int = 24) -> list[list[int]]:
         """Its outline as a ring of [x, y]."""
         angles = [2 * math.pi * k / points for k in range(points)]
-        return [[round(self.x + self.radius * math.cos(a)), round(self.y + self.radius * math.sin(a))] for a in angles]
+        return [
+            [round(self.x + self.radius * math.cos(a)), round(self.y + self.radius * math.sin(a))]
+            for a in angles
+        ]
 
 
 @dataclass
@@ -61,7 +65,12 @@ def make_scene(number: int) -> Scene:
     for colour in ("white", "red", "blue"):
         while True:
             radius = rng.randint(14, 30)
-            tank = Tank(rng.randint(radius, WIDTH - radius - 1), rng.randint(radius, HEIGHT - radius - 1), radius, colour)
+            tank = Tank(
+                rng.randint(radius, WIDTH - radius - 1),
+                rng.randint(radius, HEIGHT - radius - 1),
+                radius,
+                colour,
+            )
             if all(math.hypot(tank.x - t.x, tank.y - t.y) > tank.radius + t.radius + 6 for t in tanks):
                 tanks.append(tank)
                 break
@@ -103,24 +112,43 @@ def grounded(scene: Scene) -> str:
 def geopixel_polygons(scene: Scene) -> Record:
     """A GeoPixel record whose masks lie in a polygon file."""
     answer = turns("Describe the scene and mark each object.", grounded(scene), assistant="bot")
-    return {"id": scene.number, "conversations": answer, "image": scene.image, "polygons": f"polygons/scene_{scene.number}.json"}
+    return {
+        "id": scene.number,
+        "conversations": answer,
+        "image": scene.image,
+        "polygons": f"polygons/scene_{scene.number}.json",
+    }
 
 
 def polygon_file(scene: Scene) -> Record:
     """The polygon file: object -> rings -> [x, y]."""
-    return {"id": scene.number, "img": scene.image, "gcg_description": grounded(scene), "polygons": [[t.ring()] for t in scene.tanks]}
+    return {
+        "id": scene.number,
+        "img": scene.image,
+        "gcg_description": grounded(scene),
+        "polygons": [[t.ring()] for t in scene.tanks],
+    }
 
 
 def geopixel_rle(scene: Scene) -> Record:
     """A GeoPixel record with its masks inline."""
     answer = turns("Describe the scene and mark each object.", grounded(scene), assistant="bot")
-    return {"id": scene.number, "conversations": answer, "image": scene.image, "segmentation": [rle(t) for t in scene.tanks]}
+    return {
+        "id": scene.number,
+        "conversations": answer,
+        "image": scene.image,
+        "segmentation": [rle(t) for t in scene.tanks],
+    }
 
 
 def xcomposer(scene: Scene, following: Scene) -> Record:
     """An XComposer record with two pictures."""
     question = "Image1: <ImageHere>; Image2: <ImageHere>. How many tanks are there in all?"
-    return {"id": str(scene.number), "conversations": turns(question, "Six.", user="user", assistant="assistant"), "image": [scene.image, following.image]}
+    return {
+        "id": str(scene.number),
+        "conversations": turns(question, "Six.", user="user", assistant="assistant"),
+        "image": [scene.image, following.image],
+    }
 
 
 def videorefer(scene: Scene) -> Record:
@@ -142,7 +170,9 @@ def videorefer_vl3(scene: Scene) -> Record:
     return {
         "id": scene.number,
         "video": [f"frames/scene_{scene.number}"],
-        "conversations": turns("<video>\nCompare <region> with <region>.", "The red tank has moved to the right."),
+        "conversations": turns(
+            "<video>\nCompare <region> with <region>.", "The red tank has moved to the right."
+        ),
         "masks": [{"0": rle(red), "2": rle(red, shift=2)}],
         "height": HEIGHT,
         "width": WIDTH,
@@ -152,10 +182,19 @@ def videorefer_vl3(scene: Scene) -> Record:
 def internvl(scene: Scene) -> Record:
     """An InternVL record with a box in 0-1000 coordinates."""
     t = scene.tanks[0]
-    box = [(t.x - t.radius) / WIDTH, (t.y - t.radius) / HEIGHT, (t.x + t.radius + 1) / WIDTH, (t.y + t.radius + 1) / HEIGHT]
+    box = [
+        (t.x - t.radius) / WIDTH,
+        (t.y - t.radius) / HEIGHT,
+        (t.x + t.radius + 1) / WIDTH,
+        (t.y + t.radius + 1) / HEIGHT,
+    ]
     corners = [min(1000, max(0, round(1000 * v))) for v in box]
     answer = f"<ref>the white tank</ref><box>[[{', '.join(map(str, corners))}]]</box>"
-    return {"id": scene.number, "image": scene.image, "conversations": turns("<image>\nWhere is the white tank?", answer)}
+    return {
+        "id": scene.number,
+        "image": scene.image,
+        "conversations": turns("<image>\nWhere is the white tank?", answer),
+    }
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -186,11 +225,19 @@ def main(directory: str = "data") -> Path:
 
     write_json(root / "geopixel.json", [geopixel_polygons(s) for s in scenes])
     write_json(root / "geopixel_rle.json", [geopixel_rle(s) for s in scenes])
-    write_json(root / "xcomposer.json", [xcomposer(a, b) for a, b in zip(scenes, scenes[1:], strict=False)])
+    write_json(root / "xcomposer.json", [xcomposer(a, b) for a, b in pairwise(scenes)])
     write_json(root / "videorefer.json", [videorefer(s) for s in scenes[:2]])
     write_json(root / "videorefer_vl3.json", [videorefer_vl3(s) for s in scenes[:2]])
     write_jsonl(root / "internvl.jsonl", [internvl(s) for s in scenes])
-    meta = {"tanks": {"root": "", "annotation": "internvl.jsonl", "data_augment": False, "repeat_time": 1, "length": SCENES}}
+    meta = {
+        "tanks": {
+            "root": "",
+            "annotation": "internvl.jsonl",
+            "data_augment": False,
+            "repeat_time": 1,
+            "length": SCENES,
+        }
+    }
     write_json(root / "internvl_meta.json", meta)
     (root / "data.txt").write_text("geopixel.json 0.006\ngeopixel_rle.json 0.006\n", "utf-8")
     return root

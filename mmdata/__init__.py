@@ -40,7 +40,21 @@ _HOMES = {
     "validate": "mmdata.validation",
 }
 
-__all__ = ["Dataset", "Detection", "Finding", "MMDataError", "Options", "Report", "UsageError", "__version__", "detect", "masks", "open", "schemas", "validate"]
+__all__ = [
+    "Dataset",
+    "Detection",
+    "Finding",
+    "MMDataError",
+    "Options",
+    "Report",
+    "UsageError",
+    "__version__",
+    "detect",
+    "masks",
+    "open",
+    "schemas",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,3 @@
-# ruff: noqa: A001, A002  - the public words are mmdata.open(path, format=...)
 """`open`: a data file as an indexable, lazily read sequence of typed records."""
 
 from __future__ import annotations

@@ -66,7 +66,11 @@ class Detection:
         """Every claim about as strong as the best one, itself included; one entry means a clear answer."""
         if self.best is None:
             return ()
-        return tuple(c for c in self.candidates if c.confidence > self.best.confidence - MARGIN and c.confidence >= SURE)
+        return tuple(
+            c
+            for c in self.candidates
+            if c.confidence > self.best.confidence - MARGIN and c.confidence >= SURE
+        )
 
     @property
     def format(self) -> str | None:
@@ -105,7 +109,9 @@ def detect(path: str) -> Detection:
 def detect_source(source: Source) -> Detection:
     """`detect` on an open source; leaves it at its start (what was read is remembered)."""
     head = source.head(HEAD_BYTES)
-    evidence = Evidence(container=source.container, records=sample(head, source.container), head=head, path=source.path)
+    evidence = Evidence(
+        container=source.container, records=sample(head, source.container), head=head, path=source.path
+    )
     claims = []
     for name, format in all_formats().items():
         guess = format.sniff(evidence)
@@ -174,4 +180,6 @@ def choose(detection: Detection, among: tuple[str, ...] = ()) -> Format:
         names = " or ".join(c.format for c in rivals)
         raise AmbiguousFormat(f"{detection.path}: may be {names}; say which with --format")
     why = f" ({detection.otherwise})" if detection.otherwise else ""
-    raise UsageError(f"{detection.path}: no known format{why}; see `mmdata formats`, or say which with --format")
+    raise UsageError(
+        f"{detection.path}: no known format{why}; see `mmdata formats`, or say which with --format"
+    )

@@ -84,7 +84,9 @@ class _Converter:
             rename[f"extra_{number}"] = key
             fields.append((f"extra_{number}", _SCALAR if simple else Any, UNSET))
         fields.sort(key=len)
-        struct = msgspec.defstruct(model.__name__, fields, rename=rename, forbid_unknown_fields=True, gc=False)
+        struct = msgspec.defstruct(
+            model.__name__, fields, rename=rename, forbid_unknown_fields=True, gc=False
+        )
         self.done[model] = struct
         return struct
 
@@ -156,13 +158,26 @@ def _substitute(kind: Any, parameters: Mapping[Any, Any]) -> Any:
 def _limits(item: Any) -> dict[str, Any]:
     """A pydantic constraint in msgspec's words."""
     if isinstance(item, Len):
-        return {"min_length": item.min_length, **({} if item.max_length is None else {"max_length": item.max_length})}
-    for kind, word in ((MinLen, "min_length"), (MaxLen, "max_length"), (Ge, "ge"), (Gt, "gt"), (Le, "le"), (Lt, "lt")):
+        return {
+            "min_length": item.min_length,
+            **({} if item.max_length is None else {"max_length": item.max_length}),
+        }
+    for kind, word in (
+        (MinLen, "min_length"),
+        (MaxLen, "max_length"),
+        (Ge, "ge"),
+        (Gt, "gt"),
+        (Le, "le"),
+        (Lt, "lt"),
+    ):
         if isinstance(item, kind):
             return {word: getattr(item, word)}
     if isinstance(item, FieldInfo):
         return {key: value for part in item.metadata for key, value in _limits(part).items()}
-    if item.__class__.__module__.startswith("pydantic") and getattr(item, "__dict__", None) in ({}, {"strict": True}):
+    if item.__class__.__module__.startswith("pydantic") and getattr(item, "__dict__", None) in (
+        {},
+        {"strict": True},
+    ):
         return {}
     raise UnsupportedType(f"no msgspec constraint for {item!r}")
 
@@ -258,8 +273,12 @@ class FastPath:
         self.options = options
         self.load_sidecar = load_sidecar
         self.always = [c for c in checks if c.guard is None]
-        self.guards = list(dict.fromkeys(c.guard for c in checks if c.guard not in (None, "True") and c.stage == "record"))
-        self.sidecar_guards = list(dict.fromkeys(c.guard for c in checks if c.guard is not None and c.stage == "sidecar"))
+        self.guards = list(
+            dict.fromkeys(c.guard for c in checks if c.guard not in (None, "True") and c.stage == "record")
+        )
+        self.sidecar_guards = list(
+            dict.fromkeys(c.guard for c in checks if c.guard is not None and c.stage == "sidecar")
+        )
         self.watched = frozenset(itertools.chain.from_iterable(c.keys for c in checks))
         self.extra: dict[str, dict[str, bool]] = {}
         self._build()
@@ -377,7 +396,9 @@ def tally(value: Any) -> int:
     if kind is dict:
         return sum(map(tally, value.values())) + len(value)
     if isinstance(value, Struct):
-        return sum(1 + tally(item) for name in value.__struct_fields__ if (item := getattr(value, name)) is not UNSET)
+        return sum(
+            1 + tally(item) for name in value.__struct_fields__ if (item := getattr(value, name)) is not UNSET
+        )
     return 0
 
 
@@ -400,7 +421,10 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
     ]
     for field in msgspec.structs.fields(turn):
         if not field.required:
-            body += ["for t in turns:", f"    if t.{field.name} is not UNSET: strings += 1 + TALLY(t.{field.name})"]
+            body += [
+                "for t in turns:",
+                f"    if t.{field.name} is not UNSET: strings += 1 + TALLY(t.{field.name})",
+            ]
     body += [f"{name} = o.{name}" for name in ("order", "regular") if name in used]
     if "first_marked" in used:
         body += ["first_marked = n > 0 and TAG in texts[0]"]
@@ -432,7 +456,9 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
 
 def guard_names(guards: Iterable[str]) -> set[str]:
     """The facts that guards name: their free names that are no builtins."""
-    nodes = [n for guard in guards for n in ast.walk(ast.parse(guard, mode="eval")) if isinstance(n, ast.Name)]
+    nodes = [
+        n for guard in guards for n in ast.walk(ast.parse(guard, mode="eval")) if isinstance(n, ast.Name)
+    ]
     bound = {n.id for n in nodes if isinstance(n.ctx, ast.Store)}
     return {n.id for n in nodes} - bound - BUILTINS
 
@@ -477,7 +503,28 @@ if p >= 0 or '[' in text:
                     other_marks = other_marks + m
                     own_markers = False"""
 
-BUILTINS = frozenset({"len", "set", "all", "any", "sum", "min", "max", "isinstance", "type", "str", "list", "dict", "tuple", "bool", "int", "float", "UNSET", "zip"})
+BUILTINS = frozenset(
+    {
+        "len",
+        "set",
+        "all",
+        "any",
+        "sum",
+        "min",
+        "max",
+        "isinstance",
+        "type",
+        "str",
+        "list",
+        "dict",
+        "tuple",
+        "bool",
+        "int",
+        "float",
+        "UNSET",
+        "zip",
+    }
+)
 """What a guard may use besides facts."""
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 import numpy as np
@@ -43,7 +43,25 @@ _POSITIVE = rb"[1-9][0-9]{0,17}"
 
 _TOKEN = re.compile(rb'[ \t\r\n]+|"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^ \t\r\n"{}\[\]:,]+', re.DOTALL)
 
-_FACTS = frozenset({"regular", "empty_answer", "user_marks", "answer_marks", "other_marks", "own_markers", "marked_answers", "first_marked", "n_images", "n_videos", "empty_media", "kind", "template", "assume", "sidecar"})
+_FACTS = frozenset(
+    {
+        "regular",
+        "empty_answer",
+        "user_marks",
+        "answer_marks",
+        "other_marks",
+        "own_markers",
+        "marked_answers",
+        "first_marked",
+        "n_images",
+        "n_videos",
+        "empty_media",
+        "kind",
+        "template",
+        "assume",
+        "sidecar",
+    }
+)
 """Facts that a pattern can give; a guard that names another one keeps its format on the ordinary fast path."""
 
 
@@ -92,7 +110,9 @@ class PatternPath:
 
     def _runner(self, pattern: Pattern, layout: Layout) -> Runner:
         """The generated function that matches records and evaluates the guards on their facts."""
-        angled, square = (re.compile(p.pattern.encode()) for p in markers.quick_patterns(self.fast.format.name))
+        angled, square = (
+            re.compile(p.pattern.encode()) for p in markers.quick_patterns(self.fast.format.name)
+        )
         tag = (self.fast.format.image_tag or "<image>").encode()
         facts = _Facts(self.fast, layout)
         namespace: dict[str, Any] = {
@@ -118,7 +138,14 @@ class PatternPath:
         return runner
 
     def run(
-        self, data: bytes, starts: list[int], ends: list[int], i: int, block: BlockFacts, ids: list[Any], media: list[bytes]
+        self,
+        data: bytes,
+        starts: list[int],
+        ends: list[int],
+        i: int,
+        block: BlockFacts,
+        ids: list[Any],
+        media: list[bytes],
     ) -> tuple[int, Layout | None]:
         """Run through the records from slice `i` on that match some pattern; see `Runner`.
 
@@ -163,7 +190,9 @@ def look_at(data: bytes, *, one_line: bool) -> BlockFacts:
     controls = int(np.count_nonzero(characters < 32))
     breaks = int(np.count_nonzero(characters == 10)) if controls else 0
     backslashes = np.flatnonzero(characters == 92)
-    odd = len(backslashes) > 0 and not (backslashes[-1] + 1 < len(data) and bool(_PLAIN_ESCAPE[characters[backslashes + 1]].all()))
+    odd = len(backslashes) > 0 and not (
+        backslashes[-1] + 1 < len(data) and bool(_PLAIN_ESCAPE[characters[backslashes + 1]].all())
+    )
     angles, squares = (int(np.count_nonzero(characters == c)) for c in b"<[")
     return BlockFacts(controls == breaks, breaks > 0 and not one_line, odd, angles, squares)
 
@@ -172,7 +201,7 @@ _PLAIN_ESCAPE = np.zeros(256, bool)
 _PLAIN_ESCAPE[list(b'nrtbf/"')] = True
 
 
-class _NotGeneral(Exception):  # noqa: N818 - a signal within this module
+class _NotGeneral(Exception):
     """The example holds something that a pattern cannot leave open."""
 
 
@@ -215,7 +244,8 @@ class _Example:
         if self.tokens[self.at][:1] in b" \t\r\n":
             self.out.append(re.escape(self.tokens[self.at]))
             self.at += 1
-        return self.tokens[self.at]
+        token: bytes = self.tokens[self.at]
+        return token
 
     def literal(self, wanted: bytes | None = None) -> bytes:
         """Take the next token as it is."""
@@ -256,7 +286,12 @@ class _Example:
     def number(self, name: str) -> bytes:
         """The pattern of an integer that the key's type takes."""
         kind = self.fields[name].type
-        least = {meta.ge for part in (kind, *get_args(kind)) for meta in get_args(part)[1:] if isinstance(meta, msgspec.Meta)}
+        least = {
+            meta.ge
+            for part in (kind, *get_args(kind))
+            for meta in get_args(part)[1:]
+            if isinstance(meta, msgspec.Meta)
+        }
         if least <= {SMALLEST_INT}:
             return _INTEGER
         if least == {1}:
@@ -290,7 +325,11 @@ class _Example:
             del self.out[mark:]
         closing = b"".join(self.out[mark:])
         del self.out[mark:]
-        if len(turns) % 2 or any(turn != turns[k % 2] for k, turn in enumerate(turns)) or len(set(separators)) != 1:
+        if (
+            len(turns) % 2
+            or any(turn != turns[k % 2] for k, turn in enumerate(turns))
+            or len(set(separators)) != 1
+        ):
             raise _NotGeneral
         ask, answer, between = turns[0], turns[1], separators[0]
         pair = [*ask, between, *answer]
@@ -357,7 +396,13 @@ def pattern_of(fast: FastPath, data: bytes, layout: Layout) -> Pattern | None:
     if len(set(example.turn_lines)) != 1:
         return None
     turn_lines = example.turn_lines[0] + example.separator_lines
-    return Pattern(regex, example.groups, data.count(b"\n") - (len(example.turn_lines) - 2) * turn_lines, turn_lines, example.tokens.count(b"["))
+    return Pattern(
+        regex,
+        example.groups,
+        data.count(b"\n") - (len(example.turn_lines) - 2) * turn_lines,
+        turn_lines,
+        example.tokens.count(b"["),
+    )
 
 
 def runner_source(fast: FastPath, groups: list[str]) -> str:
@@ -368,10 +413,18 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
     each record is looked at for itself.
     """
     at = {name: k for k, name in enumerate(groups, 1)}
-    media = [k for k, name in enumerate(groups, 1) if name not in ("question", "answer", "rest", "id", "polygons")]
+    media = [
+        k for k, name in enumerate(groups, 1) if name not in ("question", "answer", "rest", "id", "polygons")
+    ]
     number = f"found[{at['id']}]" if "id" in at else "None"
     note = [f"ids.append({number})"]
-    note += [f"media.append(found[{media[0]}])"] if len(media) == 1 else [f"media.extend(found.group({', '.join(map(str, media))}))"] if media else []
+    note += (
+        [f"media.append(found[{media[0]}])"]
+        if len(media) == 1
+        else [f"media.extend(found.group({', '.join(map(str, media))}))"]
+        if media
+        else []
+    )
     plain = [
         "if found is None or block.odd_escapes and ODD_ESCAPE(data, start, end): break",
         f"if lines and data.count(b'\\n', start, end) != LINES + TURN_LINES * found[{at['rest']}].count(b'\"value\":'): break",
@@ -409,7 +462,11 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
     if fast.sidecar_guards and "polygons" in groups:
         used = guard_names(fast.sidecar_guards)
         each += ["if LOAD is not None:", f"    sidecar = LOAD(UNQUOTE(found[{at['polygons']}]))"]
-        each += [f"    {name} = known.{name}" for name in ("user_marks", "answer_marks", "other_marks") if name in used]
+        each += [
+            f"    {name} = known.{name}"
+            for name in ("user_marks", "answer_marks", "other_marks")
+            if name in used
+        ]
         each += [f"    {name} = layout.{name}" for name in LAYOUT_FACTS if name in used]
         each += [f"    if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
         uniform = uniform[:2]
@@ -456,7 +513,14 @@ class _Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
     def __missing__(self, key: tuple[tuple[bytes, ...], tuple[bytes, ...]]) -> Marks:
         user, answer = [m.decode() for m in key[0]], [m.decode() for m in key[1]]
         own = self.format.user_markers.issuperset(user) and self.format.answer_markers.issuperset(answer)
-        facts = {**self.constant, "user_marks": user, "answer_marks": answer, "own_markers": own, "marked_answers": bool(answer), "first_marked": self.tag in user}
+        facts = {
+            **self.constant,
+            "user_marks": user,
+            "answer_marks": answer,
+            "own_markers": own,
+            "marked_answers": bool(answer),
+            "first_marked": self.tag in user,
+        }
         marks = Marks(user, answer, [], bool(eval(self.guards, facts)))  # noqa: S307 - guards are source of the checks
         if len(self) < 20_000:
             self[key] = marks

@@ -120,7 +120,9 @@ class FileChecker:
     def __init__(self, dataset: DataSet, options: Options) -> None:
         self.dataset = dataset
         self.options = options
-        self.checks: list[Check] = list(selected(dataset.format.name, select=options.select, ignore=options.ignore))
+        self.checks: list[Check] = list(
+            selected(dataset.format.name, select=options.select, ignore=options.ignore)
+        )
         self.records = RecordChecker(dataset, self.checks, options)
         self.fast = FastPath(dataset.format, self.checks, options, load_sidecar=self.records.load_sidecar)
         # Media of these levels are looked into, not only for: every record meets the check bodies.
@@ -137,7 +139,13 @@ class FileChecker:
         return None if container == "array-or-jsonl" else container
 
     def scan(
-        self, source: Source, lo: int = 0, hi: int = -1, *, at_record: bool = False, progress: Callable[[int], None] | None = None
+        self,
+        source: Source,
+        lo: int = 0,
+        hi: int = -1,
+        *,
+        at_record: bool = False,
+        progress: Callable[[int], None] | None = None,
     ) -> Scan:
         """Check the records that start in ``[lo, hi)``; arguments as for `Source.blocks`."""
         state = self.scan_state = Scan(findings=Collector(self.options.max_findings))
@@ -182,6 +190,8 @@ class FileChecker:
         accepted: list[tuple[int, int]] = []
         kind, since = "", first
         repaired = False
+        if self.look_into:
+            self.records.prefetch(data[start:end] for start, end in zip(starts, ends, strict=True))
         facts = look_at(data, one_line=source.container == "jsonl")
         matching = facts.matchable
         i, count = 0, len(starts)
@@ -242,7 +252,11 @@ class FileChecker:
         state = self.scan_state
         state.records += len(ids)
         state.hashes.append(hash_ids(ids))
-        if accepted and (repaired or len(accepted) != len(block.starts) or _quotes(block.data) != 2 * sum(n for _, n in accepted)):
+        if accepted and (
+            repaired
+            or len(accepted) != len(block.starts)
+            or _quotes(block.data) != 2 * sum(n for _, n in accepted)
+        ):
             for i, strings in accepted:
                 piece = block.data[block.starts[i] : block.ends[i]]
                 if _quotes(piece) != 2 * strings:
@@ -288,9 +302,10 @@ _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
 def _quotes(data: bytes) -> int:
     """How many quotation marks open or close a key or a string: all but the escaped ones."""
-    marks = int(np.count_nonzero(np.frombuffer(data, np.uint8) == 34)) if len(data) > 4096 else data.count(b'"')
+    large = len(data) > 4096
+    marks = int(np.count_nonzero(np.frombuffer(data, np.uint8) == 34)) if large else data.count(b'"')
     if b"\\" not in data:
         return marks
     if b"\\\\" not in data:
         return marks - data.count(b'\\"')
-    return marks - sum(escape == b'\\"' for escape in _ESCAPE.findall(data))
+    return marks - _ESCAPE.findall(data).count(b'\\"')

@@ -25,7 +25,9 @@ MAX_ROUNDS = 32
 """Repairs of one record that may follow from each other."""
 
 
-def fix_files(paths: Sequence[str], *, format: str | None, options: Options, unsafe: bool, write: bool) -> Iterator[Change]:
+def fix_files(
+    paths: Sequence[str], *, format: str | None, options: Options, unsafe: bool, write: bool
+) -> Iterator[Change]:
     """Repair files in place (`write`), or say what would change.
 
     Args:
@@ -80,7 +82,9 @@ def _fixed_record(checker: FileChecker, item: RawRecord, unsafe: bool, change: C
             (
                 (finding, repaired)
                 for finding in _wanted(checker.findings(item._replace(data=data)), unsafe)
-                if finding.edits and (repaired := _applied(data, finding.edits)) != data and repaired not in tried
+                if finding.edits
+                and (repaired := _applied(data, finding.edits)) != data
+                and repaired not in tried
             ),
             None,
         )

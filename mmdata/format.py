@@ -119,4 +119,14 @@ def get_format(name: str) -> Format:
     return all_formats()[name]
 
 
-__all__ = ["Container", "Evidence", "Format", "Guess", "MediaKind", "MediaRef", "Speaker", "all_formats", "get_format"]
+__all__ = [
+    "Container",
+    "Evidence",
+    "Format",
+    "Guess",
+    "MediaKind",
+    "MediaRef",
+    "Speaker",
+    "all_formats",
+    "get_format",
+]

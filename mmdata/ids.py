@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -33,7 +32,11 @@ def id_text(value: Any) -> bytes | None:
     """An id as JSON text, which stands for it; None for "no id" (absent or null)."""
     if value is None or value is UNSET:
         return None
-    return b"%d" % value if type(value) is int else json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return (
+        b"%d" % value
+        if type(value) is int
+        else json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    )
 
 
 def hash_ids(texts: Sequence[bytes | None]) -> Hashes:
@@ -47,14 +50,11 @@ def hash_ids(texts: Sequence[bytes | None]) -> Hashes:
     Returns:
         int64 array, one hash an id.
     """
-    if None not in texts and not any(map(_ESCAPED, texts)):
+    if not any(t is None or b"\\" in t for t in texts):
         return np.fromiter(map(hash, texts), np.int64, len(texts))
     # A string with escapes has several spellings.
     plain = (t if t is None or b"\\" not in t else id_text(json.loads(t)) for t in texts)
     return np.fromiter((NO_ID if t is None else hash(t) for t in plain), np.int64, len(texts))
-
-
-_ESCAPED = re.compile(rb"\\").search
 
 
 class IdTable:

@@ -133,4 +133,12 @@ def resolve_target(path: str, media_root: str | None) -> str:
     return path if media_root is None or os.path.isabs(path) else os.path.join(media_root, path)
 
 
-__all__ = ["MAX_BYTES", "Entry", "JSONProblem", "path_of_line", "read_data_txt", "read_meta", "resolve_target"]
+__all__ = [
+    "MAX_BYTES",
+    "Entry",
+    "JSONProblem",
+    "path_of_line",
+    "read_data_txt",
+    "read_meta",
+    "resolve_target",
+]

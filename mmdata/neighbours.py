@@ -28,4 +28,6 @@ def what_is(evidence: Evidence) -> str | None:
 
 def _has_messages(record: Mapping[str, Any]) -> bool:
     messages = record.get("messages", record.get("conversations"))
-    return isinstance(messages, list) and any(isinstance(m, dict) and "role" in m and "content" in m for m in messages)
+    return isinstance(messages, list) and any(
+        isinstance(m, dict) and "role" in m and "content" in m for m in messages
+    )

@@ -21,19 +21,28 @@ MEBIBYTE = 1 << 20
 class Assumption:
     """One fact outside the file that a person may state with ``--assume KEY=VALUE``."""
 
-    type: type[bool] | type[int] | type[float]
+    type: type[bool | int | float]
     meaning: str
 
 
 ASSUMPTIONS: dict[str, Assumption] = {
-    "max_length": Assumption(int, "tokens per sample the trainer keeps (GeoPixel/XComposer --max_length, InternVL --max_seq_length)"),
+    "max_length": Assumption(
+        int,
+        "tokens per sample the trainer keeps (GeoPixel/XComposer --max_length, InternVL --max_seq_length)",
+    ),
     "max_packed_tokens": Assumption(int, "InternVL --max_packed_tokens"),
-    "num_images_expected": Assumption(int, "InternVL --num_images_expected: tiles a packed sequence may hold"),
-    "max_dynamic_patch": Assumption(int, "InternVL --max_dynamic_patch: most tiles of one image (before the thumbnail)"),
+    "num_images_expected": Assumption(
+        int, "InternVL --num_images_expected: tiles a packed sequence may hold"
+    ),
+    "max_dynamic_patch": Assumption(
+        int, "InternVL --max_dynamic_patch: most tiles of one image (before the thumbnail)"
+    ),
     "hd_num": Assumption(int, "XComposer/GeoPixel --hd_num: most 560-pixel tiles of one image"),
     "batch_size": Assumption(int, "XComposer/GeoPixel --batch_size"),
     "per_device_train_batch_size": Assumption(int, "Hugging Face's batch size per device"),
-    "given_num": Assumption(bool, "data.txt numbers are thousands of samples (True, all published scripts) or ratios (False)"),
+    "given_num": Assumption(
+        bool, "data.txt numbers are thousands of samples (True, all published scripts) or ratios (False)"
+    ),
     "ranks": Assumption(int, "number of training processes"),
     "workers": Assumption(int, "loader workers per training process"),
     "packed": Assumption(bool, "InternVL --use_packed_ds"),

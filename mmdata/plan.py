@@ -103,7 +103,11 @@ def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> 
         try:
             found = chosen or choose(detect(path))
         except UsageError as error:
-            if isinstance(error, AmbiguousFormat) or os.path.normpath(path) in named or not _in_directory(path, paths):
+            if (
+                isinstance(error, AmbiguousFormat)
+                or os.path.normpath(path) in named
+                or not _in_directory(path, paths)
+            ):
                 raise
             plan.left_aside.append((path, detect(path).otherwise or "no known format"))
             continue
@@ -118,7 +122,9 @@ def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> 
 
 
 def _in_directory(path: str, paths: Sequence[str]) -> bool:
-    return any(os.path.isdir(p) and os.path.abspath(path).startswith(os.path.abspath(p) + os.sep) for p in paths)
+    return any(
+        os.path.isdir(p) and os.path.abspath(path).startswith(os.path.abspath(p) + os.sep) for p in paths
+    )
 
 
 def _arrange(plan: Plan, mixtures: list[MixtureFile], datasets: list[DataSet]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
+from orjson import JSONDecodeError, loads
+
 from mmdata.checks.registry import Check, Hit, Stage, selected
 from mmdata.checks.view import MediaView, RecordView
 from mmdata.finding import Finding
@@ -59,7 +61,11 @@ class RecordChecker:
         self.shape = next((c for c in checks if c.code == "S01"), None)
         # A fault that a deselected check would name must not come back as a shape error.
         chosen = {c.code for c in checks}
-        self.deselected = [c for c in selected(dataset.format.name) if c.stage == "record" and c.code not in chosen and c.code != "S01"]
+        self.deselected = [
+            c
+            for c in selected(dataset.format.name)
+            if c.stage == "record" and c.code not in chosen and c.code != "S01"
+        ]
         self.by_problem: dict[str, list[Check]] = {}
         for item in self.by_stage["problem"]:
             for kind in item.kinds:
@@ -88,6 +94,20 @@ class RecordChecker:
         """Whether a media file is there and has bytes in it."""
         return self.prober.present(self.resolve(path))
 
+    def prefetch(self, records: Iterable[bytes]) -> None:
+        """Look at the pictures and videos of a block of records, several at a time."""
+        images: list[str] = []
+        videos: list[str] = []
+        for data in records:
+            try:
+                value = loads(data)
+            except JSONDecodeError:
+                continue  # the record's own finding says why
+            for ref in self.dataset.format.media(value) if isinstance(value, dict) else ():
+                if ref.kind != "sidecar":
+                    (videos if ref.kind == "video" else images).append(self.resolve(ref.path))
+        self.prober.prefetch(images, videos)
+
     def load_sidecar(self, path: str) -> SidecarFacts:
         """The facts of a polygon file, by the path in the record."""
         from mmdata.checks.sidecars import load
@@ -107,14 +127,20 @@ class RecordChecker:
             return RecordResult(self.problem(raw.problem, raw))
         try:
             value = parse(raw.data)
-        except JSONProblem as problem:
-            return RecordResult(self.problem(problem.as_problem(raw.start, raw.index), raw))
+        except JSONProblem as error:
+            return RecordResult(self.problem(error.as_problem(raw.start, raw.index), raw))
         findings = self.oddities(raw)
         if not isinstance(value, dict):
             message = f"expected an object, got {_name(value)}"
             problem = Problem("not-a-record", message, raw.start, raw.start + len(raw.data), raw.index)
             return RecordResult(findings + self.problem(problem, raw))
-        view = RecordView(raw=value, format=self.dataset.format, options=self.options, index=raw.index, path=self.dataset.path)
+        view = RecordView(
+            raw=value,
+            format=self.dataset.format,
+            options=self.options,
+            index=raw.index,
+            path=self.dataset.path,
+        )
         hits = [(c, hit) for c in self.by_stage["record"] if c is not self.shape for hit in c.function(view)]
         hits += self._sidecar_hits(view)
         hits += self._media_hits(view)
@@ -149,15 +175,15 @@ class RecordChecker:
         from mmdata.media.paths import find_elsewhere
 
         refs = [(ref, self.resolve(ref.path)) for ref in view.media if ref.kind != "sidecar"]
-        if self.options.media != "exists":
-            self.prober.prefetch([path for ref, path in refs if ref.kind != "video"])
         images = [(ref, path, self.prober.image(path)) for ref, path in refs if ref.kind != "video"]
         videos = [(ref, path, self.prober.video(path)) for ref, path in refs if ref.kind == "video"]
-        hints = {
-            path: place
-            for ref, path, facts in (*images, *videos)
-            if facts.problem == "missing" and (place := find_elsewhere(_joined(self.dataset.root, ref.path), self.dataset.listed_in or self.dataset.path))
+        missing = [(ref, path) for ref, path, image in images if image.problem == "missing"]
+        missing += [(ref, path) for ref, path, video in videos if video.problem == "missing"]
+        named_in = self.dataset.listed_in or self.dataset.path
+        places = {
+            path: find_elsewhere(_joined(self.dataset.root, ref.path), named_in) for ref, path in missing
         }
+        hints = {path: place for path, place in places.items() if place is not None}
         sidecars = [ref for ref in view.media if ref.kind == "sidecar"]
         sidecar = self.load_sidecar(sidecars[0].path) if sidecars and view.kind == "polygons" else None
         return MediaView(self.options.media, images, videos, hints, sidecar)
@@ -168,7 +194,14 @@ class RecordChecker:
         """What the trainer's parser accepts in a record's JSON and a person would still want to know."""
         found = []
         for oddity in find_oddities(raw.data):
-            problem = Problem(oddity.kind, oddity.message, raw.start + oddity.start, raw.start + oddity.end, raw.index, pointer=oddity.pointer)
+            problem = Problem(
+                oddity.kind,
+                oddity.message,
+                raw.start + oddity.start,
+                raw.start + oddity.end,
+                raw.index,
+                pointer=oddity.pointer,
+            )
             found += self.problem(problem, raw)
         return found
 

@@ -63,13 +63,22 @@ def schema(name: str, *, record: bool = False) -> dict[str, Any]:
 
 def _finished(body: dict[str, Any], name: str, title: str) -> dict[str, Any]:
     body.pop("title", None)
-    return {"$schema": DIALECT, "$id": f"urn:mmdata:schema:{name}", "title": title, **_without_null_defaults(body)}
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:mmdata:schema:{name}",
+        "title": title,
+        **_without_null_defaults(body),
+    }
 
 
 def _without_null_defaults(node: Any) -> Any:
     """Drop ``"default": null``: it says "may be absent", and would have editors offer a null that crashes trainers."""
     if isinstance(node, dict):
-        return {key: _without_null_defaults(value) for key, value in node.items() if not (key == "default" and value is None)}
+        return {
+            key: _without_null_defaults(value)
+            for key, value in node.items()
+            if not (key == "default" and value is None)
+        }
     return [_without_null_defaults(item) for item in node] if isinstance(node, list) else node
 
 
@@ -94,7 +103,11 @@ def write_all(directory: Path) -> None:
 def stale(directory: Path) -> list[str]:
     """Schema files that are not what the types say now, or that no type stands behind."""
     wanted = files()
-    old = [name for name, text in wanted.items() if not (directory / name).exists() or (directory / name).read_bytes() != text]
+    old = [
+        name
+        for name, text in wanted.items()
+        if not (directory / name).exists() or (directory / name).read_bytes() != text
+    ]
     orphans = [p.name for p in directory.glob("*.json") if p.name not in wanted] if directory.exists() else []
     return sorted(f"schemas/jsonschema/{name}" for name in (*old, *orphans))
 

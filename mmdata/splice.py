@@ -69,7 +69,9 @@ class Change:
         shift = 0
         for item in self.replaced:
             before, after = item.before.splitlines(keepends=True), item.after.splitlines(keepends=True)
-            for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+            for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(
+                None, before, after, autojunk=False
+            ).get_opcodes():
                 if tag != "equal":
                     yield f"@@ -{_range(item.line + a0, a1 - a0)} +{_range(item.line + shift + b0, b1 - b0)} @@\n"
                     yield from (_line("-", text) for text in before[a0:a1])
@@ -157,4 +159,5 @@ class _Cursor:
         elif old.endswith(b"\n"):
             # Whole lines went: the line after them is not part of the change.
             trail = b""
-        return line, *((lead + text + trail).decode("utf-8", "backslashreplace") for text in (old, splice.replacement))
+        before, after = (lead + text + trail for text in (old, splice.replacement))
+        return line, before.decode("utf-8", "backslashreplace"), after.decode("utf-8", "backslashreplace")

@@ -39,7 +39,13 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def validate(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, format: str | None = None, jobs: int | None = None, **options: Any) -> Report:
+def validate(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    format: str | None = None,
+    jobs: int | None = None,
+    **options: Any,
+) -> Report:
     """Say what the trainer would crash on, silently drop, swap or train wrongly.
 
     Args:
@@ -60,7 +66,12 @@ def validate(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *
 
 
 def validate_with(
-    paths: Sequence[str], *, format: str | None, options: Options, progress: Progress | None = None, baseline: Baseline | None = None
+    paths: Sequence[str],
+    *,
+    format: str | None,
+    options: Options,
+    progress: Progress | None = None,
+    baseline: Baseline | None = None,
 ) -> Report:
     """`validate` with ready options; `baseline` leaves out known findings. Arguments as for the command line."""
     plan = make_plan(paths, format=format, options=options)
@@ -73,7 +84,9 @@ def validate_with(
     for item in plan.items:
         if isinstance(item, DataSet):
             found = Collector(options.max_findings)
-            scans[os.path.realpath(item.path)] = scan = _check_file(item, options, progress or Silent(), found)
+            scans[os.path.realpath(item.path)] = scan = _check_file(
+                item, options, progress or Silent(), found
+            )
             _collect(collector, found, baseline)
             sources.append(SourceSummary(item.path, item.format.name, scan.records))
     for item in plan.items:
@@ -105,7 +118,11 @@ def _check_file(dataset: DataSet, options: Options, progress: Progress, found: C
         progress.start(os.path.basename(dataset.path), source.size)
         scan = _scan(dataset, source, options, progress)
         found.merge(scan.findings)
-        checker = RecordChecker(dataset, list(selected(dataset.format.name, select=options.select, ignore=options.ignore)), options)
+        checker = RecordChecker(
+            dataset,
+            list(selected(dataset.format.name, select=options.select, ignore=options.ignore)),
+            options,
+        )
         view = _file_view(dataset, source, scan, options, repeatable=source.seekable)
         for item in checker.by_stage["file"]:
             for hit in item.function(view):
@@ -122,11 +139,15 @@ def _scan(dataset: DataSet, source: Source, options: Options, progress: Progress
     return _scan_parallel(dataset, parts, options, progress)
 
 
-def _scan_parallel(dataset: DataSet, parts: list[tuple[int, int]], options: Options, progress: Progress) -> Scan:
+def _scan_parallel(
+    dataset: DataSet, parts: list[tuple[int, int]], options: Options, progress: Progress
+) -> Scan:
     """Read byte ranges by several processes; a range that began at a wrong guess is read again from the right place."""
     total: Scan | None = None
     context = _context()
-    with context.Pool(min(options.jobs, len(parts)), initializer=_start_worker, initargs=(dataset, options)) as pool:
+    with context.Pool(
+        min(options.jobs, len(parts)), initializer=_start_worker, initargs=(dataset, options)
+    ) as pool:
         for (lo, hi), scan in zip(parts, pool.imap(_work, parts), strict=True):
             if total is None:
                 total = scan
@@ -180,13 +201,19 @@ def _work_at(lo: int, hi: int, *, at_record: bool) -> Scan:
 # --- the whole file ------------------------------------------------------------------------------------------------------
 
 
-def _file_view(dataset: DataSet, source: Source, scan: Scan, options: Options, *, repeatable: bool) -> FileView:
+def _file_view(
+    dataset: DataSet, source: Source, scan: Scan, options: Options, *, repeatable: bool
+) -> FileView:
     table = IdTable()
     for hashes in scan.hashes:
         table.extend(hashes)
     scan.hashes.clear()
     groups, total = table.candidates()
-    duplicates = _confirmed(dataset, groups, options) if repeatable and groups else [Duplicate(None, g) for g in groups]
+    duplicates = (
+        _confirmed(dataset, groups, options)
+        if repeatable and groups
+        else [Duplicate(None, g) for g in groups]
+    )
     if repeatable and total == sum(len(g) - 1 for g in groups):
         total = sum(len(d.records) - 1 for d in duplicates)
     return FileView(
@@ -278,11 +305,15 @@ def mixture_findings(path: str, format: Format, data: bytes, options: Options) -
     return list(_mixture_hits(mixture, data, scans, options))
 
 
-def _mixture_hits(mixture: MixtureFile, data: bytes, scans: dict[str, Scan], options: Options) -> Iterator[Finding]:
+def _mixture_hits(
+    mixture: MixtureFile, data: bytes, scans: dict[str, Scan], options: Options
+) -> Iterator[Finding]:
     checks = list(selected(mixture.format.name, select=options.select, ignore=options.ignore))
     checker = RecordChecker(DataSet(mixture.path, mixture.format), checks, options)
     if mixture.problem is not None:
-        yield from checker.problem(mixture.problem.as_problem(0, None), RawRecord(0, 0, data, None) if data else None)
+        yield from checker.problem(
+            mixture.problem.as_problem(0, None), RawRecord(0, 0, data, None) if data else None
+        )
         return
     later = {t.entry.earlier: i for i, t in enumerate(mixture.targets) if t.entry.earlier is not None}
     for index, target in enumerate(mixture.targets):

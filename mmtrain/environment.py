@@ -45,7 +45,13 @@ class Environment:
 def look() -> Environment:
     """Look at this machine. Imports torch if it is installed, to ask for its devices."""
     wanted = [Requirement(text) for text in requires(DISTRIBUTION) or ()]
-    libraries = [_library(r) for r in wanted if r.marker is not None and r.marker.evaluate({"extra": "train"}) and not r.marker.evaluate({"extra": ""})]
+    libraries = [
+        _library(r)
+        for r in wanted
+        if r.marker is not None
+        and r.marker.evaluate({"extra": "train"})
+        and not r.marker.evaluate({"extra": ""})
+    ]
     installed = {library.name for library in libraries if library.installed}
     return Environment(platform.python_version(), libraries, _devices() if "torch" in installed else [])
 
@@ -55,7 +61,12 @@ def _library(requirement: Requirement) -> Library:
         found = version(requirement.name)
     except PackageNotFoundError:
         return Library(requirement.name, str(requirement.specifier), None, False)
-    return Library(requirement.name, str(requirement.specifier), found, requirement.specifier.contains(found, prereleases=True))
+    return Library(
+        requirement.name,
+        str(requirement.specifier),
+        found,
+        requirement.specifier.contains(found, prereleases=True),
+    )
 
 
 def _devices() -> list[str]:

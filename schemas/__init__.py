@@ -54,7 +54,13 @@ _CONTENTS = {
     "mixture": ("DataTxtEntry", "InternVLMeta", "InternVLMetaEntry"),
     "record": ("Record", "Turn"),
     "sample": ("Sample", "sample_adapter"),
-    "videorefer": ("VideoReferImageRecord", "VideoReferMask", "VideoReferRecord", "VideoReferTurn", "VideoReferVideoRecord"),
+    "videorefer": (
+        "VideoReferImageRecord",
+        "VideoReferMask",
+        "VideoReferRecord",
+        "VideoReferTurn",
+        "VideoReferVideoRecord",
+    ),
     "videorefer_vl3": ("VideoReferVL3Record",),
     "xcomposer": ("XComposer20Record", "XComposerImageRecord", "XComposerRecord", "XComposerTextRecord"),
 }

@@ -40,11 +40,15 @@ class RLE(Record):
     """A mask as COCO run lengths, compressed (text) or not (a list of numbers)."""
 
     size: Pair[PixelCount] = Field(description="[height, width] in pixels.")
-    counts: str | list[int] = Field(description="Run lengths: COCO's text coding, or a plain list starting with zeros.")
+    counts: str | list[int] = Field(
+        description="Run lengths: COCO's text coding, or a plain list starting with zeros."
+    )
 
 
 class UncompressedRLE(Record):
     """A mask as plain run lengths, column by column, starting with zeros."""
 
     size: Pair[PixelCount] = Field(description="[height, width] in pixels.")
-    counts: list[int] = Field(description="Lengths of runs of zeros and ones in turn; they sum to height times width.")
+    counts: list[int] = Field(
+        description="Lengths of runs of zeros and ones in turn; they sum to height times width."
+    )

@@ -20,10 +20,18 @@ class GeoPixelRecord(Record):
     """
 
     id: Any = Field(default=None, description="Never read in training.")
-    conversations: Annotated[list[Turn], Len(1)] = Field(description="The turns; `human`/`user` ask, any other role answers.")
-    image: OrAbsent[str | list[str]] = Field(default=None, description="Path of the picture, as given (from the working directory).")
-    polygons: OrAbsent[str] = Field(default=None, description="Path of a JSON file whose key `polygons` holds the masks.")
-    segmentation: OrAbsent[list[CompressedRLE]] = Field(default=None, description="The masks as compressed COCO RLE, one for each [SEG].")
+    conversations: Annotated[list[Turn], Len(1)] = Field(
+        description="The turns; `human`/`user` ask, any other role answers."
+    )
+    image: OrAbsent[str | list[str]] = Field(
+        default=None, description="Path of the picture, as given (from the working directory)."
+    )
+    polygons: OrAbsent[str] = Field(
+        default=None, description="Path of a JSON file whose key `polygons` holds the masks."
+    )
+    segmentation: OrAbsent[list[CompressedRLE]] = Field(
+        default=None, description="The masks as compressed COCO RLE, one for each [SEG]."
+    )
 
 
 class GeoPixelPolygonRecord(GeoPixelRecord):

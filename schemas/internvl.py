@@ -23,9 +23,15 @@ class InternVLRecord(Record):
 
     id: Any = Field(default=None, description="Never read in training.")
     conversations: Annotated[list[InternVLTurn], Len(1)] = Field(description="The turns.")
-    image: OrAbsent[str | list[str]] = Field(default=None, description="Path below the meta file's `root`, or a list of paths.")
-    video: OrAbsent[str] = Field(default=None, description="Path of a video, gif or (with trailing /) folder of frames below `root`.")
-    clip: OrAbsent[Annotated[list[float], Len(2, 2)]] = Field(default=None, description="[start, end] in seconds.")
+    image: OrAbsent[str | list[str]] = Field(
+        default=None, description="Path below the meta file's `root`, or a list of paths."
+    )
+    video: OrAbsent[str] = Field(
+        default=None, description="Path of a video, gif or (with trailing /) folder of frames below `root`."
+    )
+    clip: OrAbsent[Annotated[list[float], Len(2, 2)]] = Field(
+        default=None, description="[start, end] in seconds."
+    )
     length: OrAbsent[int] = Field(default=None, description="Token length, read by group_by_length only.")
 
 

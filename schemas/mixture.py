@@ -23,8 +23,12 @@ class InternVLMetaEntry(Record):
     root: str = Field(description="Directory that media paths start from.")
     annotation: str = Field(description="The JSON Lines file.", pattern=r"\.jsonl$")
     data_augment: bool = Field(description="JPEG compression of random quality; cancels pad2square.")
-    repeat_time: int | float = Field(description="Below one: the first part of the lines; above one: an integer number of repeats.", gt=0)
-    max_dynamic_patch: OrAbsent[int] = Field(default=None, description="Most tiles of an image of this data set.")
+    repeat_time: int | float = Field(
+        description="Below one: the first part of the lines; above one: an integer number of repeats.", gt=0
+    )
+    max_dynamic_patch: OrAbsent[int] = Field(
+        default=None, description="Most tiles of an image of this data set."
+    )
     length: OrAbsent[int] = Field(default=None, description="Number of lines; not read.")
 
 

@@ -204,7 +204,9 @@ class Sample:
     def __str__(self) -> str:
         """A few readable lines: the media, then each turn."""
         lines = [f"[{m.kind}] {', '.join(m.paths[:3])}{' …' if len(m.paths) > 3 else ''}" for m in self.media]
-        return "\n".join([*lines, *(f"{turn.role}: {''.join(map(_shown, turn.parts))}" for turn in self.turns)])
+        return "\n".join(
+            [*lines, *(f"{turn.role}: {''.join(map(_shown, turn.parts))}" for turn in self.turns)]
+        )
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"

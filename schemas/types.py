@@ -36,7 +36,9 @@ Role = Literal["human", "gpt"]
 Speaker = Literal["user", "assistant", "system"]
 """Who speaks, in the canonical sample."""
 
-MediaPath = Annotated[str, Field(description="Path as the trainer resolves it; absolute paths discard every prefix.")]
+MediaPath = Annotated[
+    str, Field(description="Path as the trainer resolves it; absolute paths discard every prefix.")
+]
 
 Pixel = int | float
 """A coordinate in pixels: x to the right, y down, origin at the top-left corner of the top-left pixel."""

@@ -22,7 +22,9 @@ class VideoReferTurn(Record):
 class VideoReferMask(Record):
     """An object's mask on one frame."""
 
-    segmentation: RLE | list[COCOPolygon] | None = Field(description="RLE, flat COCO polygons (unioned), or null: an empty mask.")
+    segmentation: RLE | list[COCOPolygon] | None = Field(
+        description="RLE, flat COCO polygons (unioned), or null: an empty mask."
+    )
 
 
 class VideoReferRecord(Record):
@@ -31,8 +33,12 @@ class VideoReferRecord(Record):
     id: Any = Field(default=None, description="Never read in training.")
     conversations: Annotated[list[VideoReferTurn], Len(1)] = Field(description="The turns.")
     image: OrAbsent[str] = Field(default=None, description="Path below `--data_folder`; wins over `video`.")
-    video: OrAbsent[str] = Field(default=None, description="Path of a video file, gif or folder of frames below `--data_folder`.")
-    annotation: OrAbsent[list[dict[str, VideoReferMask]]] = Field(default=None, description="Objects: frame index -> mask.")
+    video: OrAbsent[str] = Field(
+        default=None, description="Path of a video file, gif or folder of frames below `--data_folder`."
+    )
+    annotation: OrAbsent[list[dict[str, VideoReferMask]]] = Field(
+        default=None, description="Objects: frame index -> mask."
+    )
     height: OrAbsent[PixelCount] = Field(default=None, description="Height of the masks in pixels.")
     width: OrAbsent[PixelCount] = Field(default=None, description="Width of the masks in pixels.")
 

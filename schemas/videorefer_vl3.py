@@ -16,10 +16,18 @@ class VideoReferVL3Record(Record):
     """Any record that the VideoLLaMA3 loader takes."""
 
     id: Any = Field(default=None, description="Renumbered by the loader.")
-    conversations: Annotated[list[Turn], Len(1)] = Field(description="The turns; `human` asks, any other role answers.")
-    image: OrAbsent[str | list[str]] = Field(default=None, description="Path or list of paths below `--data_folder`.")
-    video: OrAbsent[list[str]] = Field(default=None, description="[path], or frames together with `timestamps` and `masked_video`.")
-    masks: OrAbsent[list[dict[str, Any] | list[COCOPolygon]]] = Field(default=None, description="Image: masks; video: {frame: mask}.")
+    conversations: Annotated[list[Turn], Len(1)] = Field(
+        description="The turns; `human` asks, any other role answers."
+    )
+    image: OrAbsent[str | list[str]] = Field(
+        default=None, description="Path or list of paths below `--data_folder`."
+    )
+    video: OrAbsent[list[str]] = Field(
+        default=None, description="[path], or frames together with `timestamps` and `masked_video`."
+    )
+    masks: OrAbsent[list[dict[str, Any] | list[COCOPolygon]]] = Field(
+        default=None, description="Image: masks; video: {frame: mask}."
+    )
     timestamps: Any = Field(default=None, description="Seconds of the frames of a frame list.")
     masked_video: Any = Field(default=None, description="Frames that the masks lie on, for a frame list.")
     height: OrAbsent[PixelCount] = Field(default=None, description="Height of the masks in pixels.")

@@ -15,15 +15,21 @@ class XComposerRecord(Record):
     """Any record that XComposer 2.5's loader takes."""
 
     id: Any = Field(default=None, description="Never read in training.")
-    conversations: Annotated[list[Turn], Len(1)] = Field(description="The turns; `human`/`user` ask, any other role answers.")
-    image: OrAbsent[str | Annotated[list[str], Len(1)]] = Field(default=None, description="Path of one picture, or a list of paths.")
+    conversations: Annotated[list[Turn], Len(1)] = Field(
+        description="The turns; `human`/`user` ask, any other role answers."
+    )
+    image: OrAbsent[str | Annotated[list[str], Len(1)]] = Field(
+        default=None, description="Path of one picture, or a list of paths."
+    )
 
 
 class XComposer20Record(Record):
     """Any record that XComposer 2.0's loader takes: `image` is always a list there."""
 
     id: Any = Field(default=None, description="Never read in training.")
-    conversations: Annotated[list[Turn], Len(1)] = Field(description="The turns; `human`/`user` ask, any other role answers.")
+    conversations: Annotated[list[Turn], Len(1)] = Field(
+        description="The turns; `human`/`user` ask, any other role answers."
+    )
     image: OrAbsent[Annotated[list[str], Len(1)]] = Field(default=None, description="List of paths.")
 
 

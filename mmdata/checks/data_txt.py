@@ -71,7 +71,9 @@ def spacing(entry: EntryView) -> Iterator[Hit]:
         message = f"line {entry.index + 1}: path and number are not parted by exactly one space"
         yield Hit(message, splices=rewritten(entry, " ".join(words)))
     else:
-        yield Hit(f"line {entry.index + 1}: the path {entry.name!r} has white space in it", fix="Rename the file.")
+        yield Hit(
+            f"line {entry.index + 1}: the path {entry.name!r} has white space in it", fix="Rename the file."
+        )
 
 
 @check("X03", severity="error", formats=DATA_TXT)
@@ -112,12 +114,21 @@ def lost_by_int(entry: EntryView) -> Iterator[Hit]:
         return
     value = float(word)
     if not 0 <= value < 1e12:
-        yield Hit(f"line {entry.index + 1}: {word} is no number of samples", severity="error", upstream="drawing the samples fails: the run crashes")
+        yield Hit(
+            f"line {entry.index + 1}: {word} is no number of samples",
+            severity="error",
+            upstream="drawing the samples fails: the run crashes",
+        )
         return
     got, meant = int(value * 1000), round(value * 1000)
     if got == 0:
         upstream = "no sample is drawn: the run crashes"
-        yield Hit(f"line {entry.index + 1}: {word} thousand are {got} samples", severity="error", upstream=upstream, fix="Write at least 0.001.")
+        yield Hit(
+            f"line {entry.index + 1}: {word} thousand are {got} samples",
+            severity="error",
+            upstream=upstream,
+            fix="Write at least 0.001.",
+        )
     elif got < meant and abs(value * 1000 - meant) < 1e-6:
         better = f"{meant / 1000:.3f}001"
         path = " ".join(str(entry.raw).split()[:-1])
@@ -162,10 +173,14 @@ def ratio_or_number(entry: EntryView) -> Iterator[Hit]:
         return
     value, given = float(word), entry.assume("given_num")
     if given is False and value > 1:
-        yield Hit(f"line {entry.index + 1}: {word} as a ratio asks for {value:g} times the file's {entry.records} records")
+        yield Hit(
+            f"line {entry.index + 1}: {word} as a ratio asks for {value:g} times the file's {entry.records} records"
+        )
     elif given is not False and 0 < value <= 1 and entry.records >= 20_000 * value and entry.records > 1000:
         drawn = int(value * 1000)
-        yield Hit(f"line {entry.index + 1}: {word} thousand are {drawn} of {entry.records} records; a ratio would be {int(entry.records * value)}")
+        yield Hit(
+            f"line {entry.index + 1}: {word} thousand are {drawn} of {entry.records} records; a ratio would be {int(entry.records * value)}"
+        )
 
 
 @check("X16", severity="error", formats=DATA_TXT)
@@ -181,5 +196,11 @@ def file_not_there(entry: EntryView) -> Iterator[Hit]:
         one.json 0.001
     """
     if entry.target is not None and not entry.exists:
-        fix = f"It was found under {entry.hint}: run from there or pass --media-root {entry.hint}." if entry.hint else None
-        yield Hit(f"line {entry.index + 1}: there is no file {entry.target}", related_path=entry.target, fix=fix)
+        fix = (
+            f"It was found under {entry.hint}: run from there or pass --media-root {entry.hint}."
+            if entry.hint
+            else None
+        )
+        yield Hit(
+            f"line {entry.index + 1}: there is no file {entry.target}", related_path=entry.target, fix=fix
+        )

@@ -19,7 +19,11 @@ FAMILIES = {
     "M": "InternVL meta file",
 }
 
-_FIXABLE = {"always": "`--fix` repairs it", "sometimes": "`--fix` repairs some cases", "never": "not repaired by `--fix`"}
+_FIXABLE = {
+    "always": "`--fix` repairs it",
+    "sometimes": "`--fix` repairs some cases",
+    "never": "not repaired by `--fix`",
+}
 
 
 def _formats(check: Check) -> str:
@@ -34,10 +38,14 @@ def _label(example: Example) -> str:
 def as_text(check: Check, width: int = 100) -> str:
     """A check explained for the terminal."""
     doc = check.doc
-    parts = [f"{check.code} {check.name} ({check.severity}; {_formats(check)}; {_FIXABLE[check.fixable].replace('`', '')})"]
+    parts = [
+        f"{check.code} {check.name} ({check.severity}; {_formats(check)}; {_FIXABLE[check.fixable].replace('`', '')})"
+    ]
     parts.append(textwrap.fill(doc.title + ".", width))
     if doc.details:
-        parts.append("\n\n".join(textwrap.fill(" ".join(p.split()), width) for p in doc.details.split("\n\n")))
+        parts.append(
+            "\n\n".join(textwrap.fill(" ".join(p.split()), width) for p in doc.details.split("\n\n"))
+        )
     parts.append(textwrap.fill(f"Upstream: {doc.upstream}", width))
     if doc.fix:
         parts.append(textwrap.fill(f"Fix: {doc.fix}", width))
@@ -70,7 +78,10 @@ def as_markdown() -> str:
         if not rows:
             continue
         out += [f"## {family}: {title}", "", "| code | severity | fix | what is wrong |", "|---|---|---|---|"]
-        out += [f"| [{c.code}](#{c.code.lower()}) | {c.severity} | {c.fixable} | {c.doc.title.replace('|', chr(92) + '|')} |" for c in rows]
+        out += [
+            f"| [{c.code}](#{c.code.lower()}) | {c.severity} | {c.fixable} | {c.doc.title.replace('|', chr(92) + '|')} |"
+            for c in rows
+        ]
         out.append("")
         for c in rows:
             out += _section(c)
@@ -85,6 +96,13 @@ def _section(check: Check) -> list[str]:
     out += [f"**Upstream:** {doc.upstream}", ""]
     out += [f"**Fix:** {doc.fix}", ""] if doc.fix else []
     for example in doc.examples:
-        out += [_label(example), "", "```text" if example.format in ("data-txt",) else "```json", example.text, "```", ""]
+        out += [
+            _label(example),
+            "",
+            "```text" if example.format in ("data-txt",) else "```json",
+            example.text,
+            "```",
+            "",
+        ]
     out += [f"**Source:** {doc.source}", ""] if doc.source else []
     return out

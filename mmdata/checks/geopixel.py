@@ -37,7 +37,9 @@ def wrong_mask_key(record: RecordView) -> Iterator[Hit]:
         value = record.raw[key]
         word = "polygons" if isinstance(value, str) else "segmentation" if isinstance(value, list) else None
         edits = (Edit("rename", f"/{key}", word),) if word and word not in record.raw else ()
-        yield Hit(f"`{key}` is never read; the loader knows `polygons` and `segmentation`", f"/{key}", edits=edits)
+        yield Hit(
+            f"`{key}` is never read; the loader knows `polygons` and `segmentation`", f"/{key}", edits=edits
+        )
 
 
 @check("G02", severity="error", formats=GEOPIXEL)
@@ -70,7 +72,13 @@ def mixed_kinds(file: FileView) -> Iterator[Hit]:
         yield Hit(message, record=facts.first, upstream=upstream)
 
 
-@check("G03", severity="warning", formats=GEOPIXEL, guard="kind != 'polygons' or r.segmentation is UNSET", fixable="never")
+@check(
+    "G03",
+    severity="warning",
+    formats=GEOPIXEL,
+    guard="kind != 'polygons' or r.segmentation is UNSET",
+    fixable="never",
+)
 def both_masks(record: RecordView) -> Iterator[Hit]:
     """A record has both `polygons` and `segmentation`.
 
@@ -84,7 +92,12 @@ def both_masks(record: RecordView) -> Iterator[Hit]:
         yield Hit("both `polygons` and `segmentation`: the RLE masks are never read", "/segmentation")
 
 
-@check("G04", severity="error", formats=GEOPIXEL, guard="n_images < 2 and type(r.image) is not list or kind not in ('polygons', 'segmentation')")
+@check(
+    "G04",
+    severity="error",
+    formats=GEOPIXEL,
+    guard="n_images < 2 and type(r.image) is not list or kind not in ('polygons', 'segmentation')",
+)
 def image_list_with_masks(record: RecordView) -> Iterator[Hit]:
     """A record with masks gives its image as a list.
 
@@ -98,7 +111,12 @@ def image_list_with_masks(record: RecordView) -> Iterator[Hit]:
         yield Hit(f"`image` is a list of {len(record.raw['image'])} in a record with masks", "/image")
 
 
-@check("G05", severity="error", formats=GEOPIXEL, guard="kind != 'segmentation' or len(r.segmentation) == answer_marks.count('[SEG]') + user_marks.count('[SEG]') + other_marks.count('[SEG]')")
+@check(
+    "G05",
+    severity="error",
+    formats=GEOPIXEL,
+    guard="kind != 'segmentation' or len(r.segmentation) == answer_marks.count('[SEG]') + user_marks.count('[SEG]') + other_marks.count('[SEG]')",
+)
 def mask_count(record: RecordView) -> Iterator[Hit]:
     """The number of [SEG] is not the number of masks.
 
@@ -121,7 +139,11 @@ def _mismatch(record: RecordView, masks: int, pointer: str, path: str | None = N
     if count != masks:
         answers = [turn for turn in record.turns if turn.count(SEG)]
         place = answers[0].text_pointer if len(answers) == 1 else pointer
-        yield Hit(f"{count} [SEG] in the turns, {masks} {'mask' if masks == 1 else 'masks'}", place, related_path=path)
+        yield Hit(
+            f"{count} [SEG] in the turns, {masks} {'mask' if masks == 1 else 'masks'}",
+            place,
+            related_path=path,
+        )
 
 
 @check("G06", severity="error", formats=GEOPIXEL, guard="not ('[SEG]' in user_marks)")
@@ -168,7 +190,8 @@ def segmentation_type(record: RecordView) -> Iterator[Hit]:
         return
     masks = record.raw["segmentation"]
     if not isinstance(masks, list):
-        what = "null" if masks is None else {dict: "one object", str: "a string"}.get(type(masks), type(masks).__name__)
+        words = {dict: "one object", str: "a string", type(None): "null"}
+        what = words.get(type(masks), type(masks).__name__)
         yield Hit(f"`segmentation` is {what}, not a list of RLE", "/segmentation")
         return
     for number, mask in enumerate(masks):
@@ -180,7 +203,12 @@ def segmentation_type(record: RecordView) -> Iterator[Hit]:
 _PHRASE = re.compile(r"<p>(?:(?!</?p>|\[SEG\]).)*</p>\s*(?P<masks>\[SEG\])?|</?p>", re.DOTALL)
 
 
-@check("G19", severity="warning", formats=GEOPIXEL, guard="marked_answers < 2 and answer_marks == ['<p>', '</p> [SEG]'] * (len(answer_marks) // 3) + ['[SEG]'] * (len(answer_marks) // 3)")
+@check(
+    "G19",
+    severity="warning",
+    formats=GEOPIXEL,
+    guard="marked_answers < 2 and answer_marks == ['<p>', '</p> [SEG]'] * (len(answer_marks) // 3) + ['[SEG]'] * (len(answer_marks) // 3)",
+)
 def loose_phrase(record: RecordView) -> Iterator[Hit]:
     """A phrase is not closed, or not followed by its [SEG].
 
@@ -197,7 +225,10 @@ def loose_phrase(record: RecordView) -> Iterator[Hit]:
             if match[0] in ("<p>", "</p>"):
                 yield Hit(f"{match[0]} without its partner in turn {turn.index}", turn.text_pointer)
             elif match["masks"] is None:
-                yield Hit(f"{match[0].strip()[:60]!r} in turn {turn.index} is not followed by [SEG]", turn.text_pointer)
+                yield Hit(
+                    f"{match[0].strip()[:60]!r} in turn {turn.index} is not followed by [SEG]",
+                    turn.text_pointer,
+                )
 
 
 @check("G22", severity="error", formats=GEOPIXEL, guard=SHAPE)
@@ -211,7 +242,9 @@ def inline_polygons(record: RecordView) -> Iterator[Hit]:
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
     if "polygons" in record.raw and not isinstance(record.raw["polygons"], str):
-        what = {list: "a list", dict: "an object", type(None): "null"}.get(type(record.raw["polygons"]), "no string")
+        what = {list: "a list", dict: "an object", type(None): "null"}.get(
+            type(record.raw["polygons"]), "no string"
+        )
         yield Hit(f"`polygons` is {what}, not the path of a file", "/polygons")
 
 

@@ -60,7 +60,11 @@ def uncompressed_rle(record: RecordView) -> Iterator[Hit]:
         if isinstance(mask.get("counts"), list):
             text = _compressed(mask)
             edits = (Edit("set", f"/segmentation/{number}/counts", text),) if text else ()
-            yield Hit(f"the counts of mask {number} are a list, not compressed text", f"/segmentation/{number}/counts", edits=edits)
+            yield Hit(
+                f"the counts of mask {number} are a list, not compressed text",
+                f"/segmentation/{number}/counts",
+                edits=edits,
+            )
 
 
 def _compressed(mask: dict[str, Any]) -> str | None:
@@ -75,7 +79,9 @@ def _compressed(mask: dict[str, Any]) -> str | None:
     from pycocotools import mask as coco
 
     height, width = mask["size"]
-    counts: bytes = coco.frPyObjects({"size": [height, width], "counts": mask["counts"]}, height, width)["counts"]
+    counts: bytes = coco.frPyObjects({"size": [height, width], "counts": mask["counts"]}, height, width)[
+        "counts"
+    ]
     return counts.decode("ascii")
 
 
@@ -152,6 +158,7 @@ def points_outside(record: RecordView, media: MediaView) -> Iterator[Hit]:
     Bad (geopixel; media=header; file=far.json:{"polygons": [[[[10, 10], [200, 10], [20, 20]]]]}): {"image": "a.png", "polygons": "far.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel; media=header): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
+    del record
     size, facts = _picture(media), media.sidecar
     if size is None or facts is None or facts.bounds is None:
         return
@@ -177,15 +184,25 @@ def seg_cut_off(record: RecordView, media: MediaView) -> Iterator[Hit]:
     """
     limit = record.assume("max_length")
     last = [turn for turn in record.turns if turn.count(SEG)]
-    if limit is None or media.level not in ("header", "decode") or not last or not isinstance(record.raw.get("conversations"), list):
+    if (
+        limit is None
+        or media.level not in ("header", "decode")
+        or not last
+        or not isinstance(record.raw.get("conversations"), list)
+    ):
         return
     from mmdata.tokens import sample_tokens
 
     turn = last[-1]
     text = turn.text or ""
     kept = [*record.raw["conversations"][: turn.index], {**turn.raw, "value": text[: text.rindex(SEG)]}]
-    sizes = [(facts.width, facts.height) if facts.width and facts.height else None for _, _, facts in media.images]
+    sizes = [
+        (facts.width, facts.height) if facts.width and facts.height else None for _, _, facts in media.images
+    ]
     before = sample_tokens(replace(record, raw={**record.raw, "conversations": kept}), sizes)
     if before.n > limit:
         about = "" if before.exact else "about "
-        yield Hit(f"the last [SEG] comes after {about}{before.n} tokens; the trainer keeps {limit}", turn.text_pointer)
+        yield Hit(
+            f"the last [SEG] comes after {about}{before.n} tokens; the trainer keeps {limit}",
+            turn.text_pointer,
+        )

@@ -18,7 +18,10 @@ def _named(rings: tuple[Ring, ...], total: int) -> str:
     return text if total <= 3 else f"{text} and {total - 3} more"
 
 
-@part("G05", guard="sidecar.problem is not None or sidecar.n_objects == answer_marks.count('[SEG]') + user_marks.count('[SEG]') + other_marks.count('[SEG]')")
+@part(
+    "G05",
+    guard="sidecar.problem is not None or sidecar.n_objects == answer_marks.count('[SEG]') + user_marks.count('[SEG]') + other_marks.count('[SEG]')",
+)
 def object_count(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """The polygon file's objects against the record's [SEG]."""
     count = targets(record)
@@ -26,7 +29,11 @@ def object_count(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
         turns = [turn for turn in record.turns if turn.count(SEG)]
         place = turns[0].text_pointer if len(turns) == 1 else POINTER
         objects = "object" if sidecar.n_objects == 1 else "objects"
-        yield Hit(f"{count} [SEG] in the turns, {sidecar.n_objects} {objects} in the polygon file", place, related_path=sidecar.path)
+        yield Hit(
+            f"{count} [SEG] in the turns, {sidecar.n_objects} {objects} in the polygon file",
+            place,
+            related_path=sidecar.path,
+        )
 
 
 @part("G07", guard="sidecar.n_objects > 0 or sidecar.problem is not None")
@@ -41,7 +48,11 @@ def object_without_rings(record: RecordView, sidecar: SidecarFacts) -> Iterator[
     """Objects of the polygon file that have no ring."""
     del record
     if sidecar.empty_objects:
-        yield Hit(f"object {', '.join(map(str, sidecar.empty_objects))} has no ring: an empty target", POINTER, related_path=sidecar.path)
+        yield Hit(
+            f"object {', '.join(map(str, sidecar.empty_objects))} has no ring: an empty target",
+            POINTER,
+            related_path=sidecar.path,
+        )
 
 
 @check("G08", severity="error", formats=GEOPIXEL, guard="sidecar.ordinary")
@@ -73,11 +84,22 @@ def degenerate_ring(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """
     del record
     if sidecar.empty_rings:
-        yield Hit(f"{_named(sidecar.empty_rings, len(sidecar.empty_rings))} has no point", POINTER, severity="error", related_path=sidecar.path)
+        yield Hit(
+            f"{_named(sidecar.empty_rings, len(sidecar.empty_rings))} has no point",
+            POINTER,
+            severity="error",
+            related_path=sidecar.path,
+        )
     if sidecar.n_short:
-        yield Hit(f"{_named(sidecar.short, sidecar.n_short)} has fewer than three points", POINTER, related_path=sidecar.path)
+        yield Hit(
+            f"{_named(sidecar.short, sidecar.n_short)} has fewer than three points",
+            POINTER,
+            related_path=sidecar.path,
+        )
     if sidecar.n_flat:
-        yield Hit(f"{_named(sidecar.flat, sidecar.n_flat)} encloses no area", POINTER, related_path=sidecar.path)
+        yield Hit(
+            f"{_named(sidecar.flat, sidecar.n_flat)} encloses no area", POINTER, related_path=sidecar.path
+        )
 
 
 @check("G11", severity="info", formats=GEOPIXEL, guard="sidecar.ordinary")
@@ -92,7 +114,11 @@ def fractional_points(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit
     """
     del record
     if sidecar.fractions:
-        yield Hit(f"{sidecar.fractions} points with fractions, which are cut off", POINTER, related_path=sidecar.path)
+        yield Hit(
+            f"{sidecar.fractions} points with fractions, which are cut off",
+            POINTER,
+            related_path=sidecar.path,
+        )
 
 
 @check("G12", severity="warning", formats=GEOPIXEL, guard="sidecar.ordinary")
@@ -108,7 +134,11 @@ def filled_hole(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     del record
     if sidecar.n_holes:
         inner = tuple(inner for inner, _ in sidecar.holes)
-        yield Hit(f"{_named(inner, sidecar.n_holes)} lies inside another ring and is filled", POINTER, related_path=sidecar.path)
+        yield Hit(
+            f"{_named(inner, sidecar.n_holes)} lies inside another ring and is filled",
+            POINTER,
+            related_path=sidecar.path,
+        )
 
 
 @check("G13", severity="error", formats=GEOPIXEL, guard="sidecar.problem is None")
@@ -125,7 +155,9 @@ def no_polygon_file(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
         return
     from mmdata.media.paths import find_elsewhere
 
-    place = find_elsewhere(str(record.raw.get("polygons")), record.path) if sidecar.problem == "missing" else None
+    place = (
+        find_elsewhere(str(record.raw.get("polygons")), record.path) if sidecar.problem == "missing" else None
+    )
     fix = f"It was found under {place}: run from there or pass --media-root {place}." if place else None
     yield Hit(f"polygon file {sidecar.path}: {sidecar.detail}", POINTER, fix=fix, related_path=sidecar.path)
 
@@ -141,12 +173,23 @@ def sidecar_disagrees(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
     image = record.raw.get("image")
-    if isinstance(sidecar.img, str) and isinstance(image, str) and sidecar.img.rpartition("/")[2] != image.rpartition("/")[2]:
-        yield Hit(f"the polygon file is for {sidecar.img}, the record for {image}", POINTER, related_path=sidecar.path)
+    if (
+        isinstance(sidecar.img, str)
+        and isinstance(image, str)
+        and sidecar.img.rpartition("/")[2] != image.rpartition("/")[2]
+    ):
+        yield Hit(
+            f"the polygon file is for {sidecar.img}, the record for {image}",
+            POINTER,
+            related_path=sidecar.path,
+        )
     answers = [" ".join((turn.text or "").split()) for turn in record.spoken_by("assistant")]
     if isinstance(sidecar.description, str) and answers and SEG in sidecar.description:
         # The description may be shortened or asked for in pieces; the number of masks it speaks of may not differ.
         described = sidecar.description.count(SEG)
-        if described != sum(answer.count(SEG) for answer in answers) and " ".join(sidecar.description.split()) not in answers:
+        if (
+            described != sum(answer.count(SEG) for answer in answers)
+            and " ".join(sidecar.description.split()) not in answers
+        ):
             message = f"the polygon file's description has {described} [SEG], the answers {sum(a.count(SEG) for a in answers)}"
             yield Hit(message, POINTER, related_path=sidecar.path)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mmdata.checks.registry import SHAPE, Hit, check
 from mmdata.checks.view import FileView, RecordView
-from mmdata.finding import Edit
+from mmdata.finding import Edit, Severity
 from mmdata.io.record import Problem
 
 INTERNVL = ("internvl",)
@@ -28,7 +28,10 @@ def annotation_name(file: FileView) -> Iterator[Hit]:
         name = name.removesuffix(packed)
     if file.path != "-" and not name.endswith(".jsonl"):
         # Given alone, a file may still be renamed on its way; named by a meta file, it is what the trainer opens.
-        yield Hit(f"{file.path.rpartition('/')[2]} does not end in .jsonl", severity="error" if file.listed else "info")
+        yield Hit(
+            f"{file.path.rpartition('/')[2]} does not end in .jsonl",
+            severity="error" if file.listed else "info",
+        )
 
 
 @check("I02", severity="error", formats=INTERNVL, kinds=("blank-line", "not-a-record"), fixable="sometimes")
@@ -65,13 +68,27 @@ def no_image(record: RecordView) -> Iterator[Hit]:
     tags = record.count("<image>")
     edits = () if tags else (Edit("remove", "/image"),)
     if image is None or isinstance(image, (bool, int, float)):
-        yield Hit(f"`image` is {'null' if image is None else image}", "/image", edits=edits if image is None else ())
+        yield Hit(
+            f"`image` is {'null' if image is None else image}", "/image", edits=edits if image is None else ()
+        )
     elif image in ("", []):
-        severity = "error" if tags else "warning"
-        yield Hit("`image` is empty", "/image", edits=edits, severity=severity, upstream="the record is read as one of video or of text")
+        severity: Severity = "error" if tags else "warning"
+        yield Hit(
+            "`image` is empty",
+            "/image",
+            edits=edits,
+            severity=severity,
+            upstream="the record is read as one of video or of text",
+        )
 
 
-@check("I08", severity="error", formats=INTERNVL, guard="template == 'internvl2_5' or regular", fixable="sometimes")
+@check(
+    "I08",
+    severity="error",
+    formats=INTERNVL,
+    guard="template == 'internvl2_5' or regular",
+    fixable="sometimes",
+)
 def system_with_old_template(record: RecordView) -> Iterator[Hit]:
     """A system turn, and a template that knows none.
 
@@ -88,15 +105,28 @@ def system_with_old_template(record: RecordView) -> Iterator[Hit]:
     for turn in record.spoken_by("system"):
         following = record.turns[turn.index + 1] if turn.index + 1 < len(record.turns) else None
         edits: tuple[Edit, ...] = ()
-        if turn.index == 0 and following is not None and following.speaker == "user" and following.text is not None and turn.text is not None:
+        if (
+            turn.index == 0
+            and following is not None
+            and following.speaker == "user"
+            and following.text is not None
+            and turn.text is not None
+        ):
             text = f"{turn.text.strip()}\n\n{following.text}"
             if following.text.startswith("<image>\n"):
                 text = f"<image>\n{turn.text.strip()}\n\n{following.text.removeprefix(chr(60) + 'image>' + chr(10))}"
             edits = (Edit("set", following.text_pointer, text), Edit("remove", turn.pointer))
-        yield Hit(f"turn {turn.index} is a system turn; {record.options.template} knows none", turn.role_pointer, edits=edits, unsafe=True)
+        yield Hit(
+            f"turn {turn.index} is a system turn; {record.options.template} knows none",
+            turn.role_pointer,
+            edits=edits,
+            unsafe=True,
+        )
 
 
-@check("I09", severity="error", formats=INTERNVL, guard="regular or n_images != 1 or template != 'internvl2_5'")
+@check(
+    "I09", severity="error", formats=INTERNVL, guard="regular or n_images != 1 or template != 'internvl2_5'"
+)
 def system_before_image(record: RecordView) -> Iterator[Hit]:
     """The first turn is the system's, and the picture's `<image>` is not where it is looked for.
 
@@ -114,7 +144,11 @@ def system_before_image(record: RecordView) -> Iterator[Hit]:
     first = record.turns[0]
     if first.speaker == "system" and first.text is not None and "<image>" not in first.text:
         human = sum(turn.count("<image>") for turn in record.spoken_by("user"))
-        upstream = "the system text gains a stray <image>" if human else "the counts differ: the sample is replaced by a random one"
+        upstream = (
+            "the system text gains a stray <image>"
+            if human
+            else "the counts differ: the sample is replaced by a random one"
+        )
         yield Hit("the first turn is the system's and has no <image>", first.text_pointer, upstream=upstream)
 
 

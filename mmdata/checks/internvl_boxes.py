@@ -45,7 +45,11 @@ def _faults(turn: TurnView, match: re.Match[str]) -> Iterator[Hit]:
     single = _SINGLE.fullmatch(inner)
     if single and len(numbers) == 4:
         fixed = f"{text[: match.start()]}<box>[[{single[1]}]]</box>{text[match.end() :]}"
-        yield Hit(f"{shown} is not nested: [[x1, y1, x2, y2]]", turn.text_pointer, edits=(Edit("set", turn.text_pointer, fixed),))
+        yield Hit(
+            f"{shown} is not nested: [[x1, y1, x2, y2]]",
+            turn.text_pointer,
+            edits=(Edit("set", turn.text_pointer, fixed),),
+        )
     elif not _NESTED.fullmatch(inner):
         yield Hit(f"{shown} is no list of boxes", turn.text_pointer)
     boxes = [numbers[k : k + 4] for k in range(0, len(numbers), 4)]

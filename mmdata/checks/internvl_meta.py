@@ -70,7 +70,9 @@ def prefix_only(entry: EntryView) -> Iterator[Hit]:
     """
     value = repeat_of(entry)
     if value is not None and 0 < value < 1 and entry.records is not None and int(entry.records * value) > 0:
-        message = f"{entry.name}: only the first {int(entry.records * value)} of {entry.records} lines are used"
+        message = (
+            f"{entry.name}: only the first {int(entry.records * value)} of {entry.records} lines are used"
+        )
         yield Hit(message, f"{entry.pointer}/repeat_time")
 
 
@@ -100,7 +102,12 @@ def wrong_length(entry: EntryView) -> Iterator[Hit]:
     Bad (internvl-meta): {"mine": {"root": "", "annotation": "one.jsonl", "data_augment": false, "repeat_time": 1, "length": 5}}
     Good (internvl-meta): {"mine": {"root": "", "annotation": "one.jsonl", "data_augment": false, "repeat_time": 1, "length": 1}}
     """
-    if isinstance(entry.raw, dict) and "length" in entry.raw and entry.records is not None and entry.raw["length"] != entry.records:
+    if (
+        isinstance(entry.raw, dict)
+        and "length" in entry.raw
+        and entry.records is not None
+        and entry.raw["length"] != entry.records
+    ):
         place = f"{entry.pointer}/length"
         message = f"{entry.name}: length {json.dumps(entry.raw['length'])[:40]}, {entry.records} lines"
         yield Hit(message, place, edits=(Edit("set", place, entry.records),))
@@ -149,7 +156,13 @@ def fewer_lines_than_workers(entry: EntryView) -> Iterator[Hit]:
     Good (internvl-meta; ranks=2; workers=4): {"mine": {"root": "", "annotation": "ten.jsonl", "data_augment": false, "repeat_time": 1}}
     """
     ranks, workers, value = entry.assume("ranks"), entry.assume("workers"), repeat_of(entry)
-    if ranks is None or entry.records is None or value is None or value <= 0 or entry.assume("packed") is False:
+    if (
+        ranks is None
+        or entry.records is None
+        or value is None
+        or value <= 0
+        or entry.assume("packed") is False
+    ):
         return
     lines, readers = int(entry.records * value), ranks * (workers or 1)
     if 0 < lines < readers:
@@ -167,8 +180,17 @@ def annotation_not_there(entry: EntryView) -> Iterator[Hit]:
     Good (internvl-meta): {"mine": {"root": "", "annotation": "one.jsonl", "data_augment": false, "repeat_time": 1}}
     """
     if entry.target is not None and not entry.exists:
-        fix = f"It was found under {entry.hint}: run from there or pass --media-root {entry.hint}." if entry.hint else None
-        yield Hit(f"{entry.name}: there is no file {entry.target}", f"{entry.pointer}/annotation", related_path=entry.target, fix=fix)
+        fix = (
+            f"It was found under {entry.hint}: run from there or pass --media-root {entry.hint}."
+            if entry.hint
+            else None
+        )
+        yield Hit(
+            f"{entry.name}: there is no file {entry.target}",
+            f"{entry.pointer}/annotation",
+            related_path=entry.target,
+            fix=fix,
+        )
 
 
 _TYPES = {"root": str, "annotation": str, "data_augment": bool}
@@ -190,6 +212,12 @@ def wrong_type(entry: EntryView) -> Iterator[Hit]:
     for key, kind in _TYPES.items():
         if key in entry.raw and type(entry.raw[key]) is not kind:
             words = {str: "text", bool: "true or false"}[kind]
-            yield Hit(f"{entry.name}: {key} is {json.dumps(entry.raw[key])[:40]}, not {words}", f"{entry.pointer}/{key}")
+            yield Hit(
+                f"{entry.name}: {key} is {json.dumps(entry.raw[key])[:40]}, not {words}",
+                f"{entry.pointer}/{key}",
+            )
     if "repeat_time" in entry.raw and repeat_of(entry) is None:
-        yield Hit(f"{entry.name}: repeat_time is {json.dumps(entry.raw['repeat_time'])[:40]}, not a number", f"{entry.pointer}/repeat_time")
+        yield Hit(
+            f"{entry.name}: repeat_time is {json.dumps(entry.raw['repeat_time'])[:40]}, not a number",
+            f"{entry.pointer}/repeat_time",
+        )

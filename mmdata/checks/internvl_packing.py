@@ -10,7 +10,11 @@ from mmdata.checks.view import MediaView, RecordView
 
 
 def _sizes(media: MediaView) -> list[tuple[int, int] | None]:
-    return [(f.width, f.height) if f.width and f.height else None for ref, _, f in media.images if ref.kind == "image"]
+    return [
+        (f.width, f.height) if f.width and f.height else None
+        for ref, _, f in media.images
+        if ref.kind == "image"
+    ]
 
 
 def _tiles(record: RecordView, media: MediaView) -> int | None:
@@ -39,7 +43,10 @@ def image_tokens_cut(record: RecordView, media: MediaView) -> Iterator[Hit]:
 
     limit, tiles = record.assume("max_length"), _tiles(record, media)
     if limit is not None and tiles is not None and tiles * internvl_tile_tokens() > limit:
-        yield Hit(f"{tiles} tiles are {tiles * internvl_tile_tokens()} image tokens; the trainer keeps {limit} tokens", "/image")
+        yield Hit(
+            f"{tiles} tiles are {tiles * internvl_tile_tokens()} image tokens; the trainer keeps {limit} tokens",
+            "/image",
+        )
 
 
 @check("I19", severity="warning", formats=INTERNVL)
@@ -78,4 +85,7 @@ def over_packed_limit(record: RecordView, media: MediaView) -> Iterator[Hit]:
 
     count = sample_tokens(record, _sizes(media))
     if count.n > limit:
-        yield Hit(f"the sample has {'' if count.exact else 'about '}{count.n} tokens; a packed sequence holds {limit}", "")
+        yield Hit(
+            f"the sample has {'' if count.exact else 'about '}{count.n} tokens; a packed sequence holds {limit}",
+            "",
+        )

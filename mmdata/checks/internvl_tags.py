@@ -30,11 +30,22 @@ def searched(record: RecordView) -> int:
 def _found(record: RecordView) -> int:
     """The same, after the loader has put a single picture's tag in front."""
     added = record.kind == "image" and not first_turn_has_tag(record)
-    lost = added and record.options.template == "internvl2_5" and bool(record.turns) and record.turns[0].speaker != "user"
+    lost = (
+        added
+        and record.options.template == "internvl2_5"
+        and bool(record.turns)
+        and record.turns[0].speaker != "user"
+    )
     return searched(record) + (1 if added and not lost else 0)
 
 
-@check("I04", severity="warning", formats=INTERNVL, guard=f"n_images != 1 or {ALL} == 0 or first_marked", fixable="always")
+@check(
+    "I04",
+    severity="warning",
+    formats=INTERNVL,
+    guard=f"n_images != 1 or {ALL} == 0 or first_marked",
+    fixable="always",
+)
 def tag_in_later_turn(record: RecordView) -> Iterator[Hit]:
     """A single picture's `<image>` stands in a later turn only.
 
@@ -44,7 +55,12 @@ def tag_in_later_turn(record: RecordView) -> Iterator[Hit]:
     Bad (internvl): {"image": "a.png", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}, {"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
     Good (internvl): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nHi"}, {"from": "gpt", "value": "Hello"}, {"from": "human", "value": "What is it?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    if record.kind != "image" or not record.turns or first_turn_has_tag(record) or record.turns[0].speaker != "user":
+    if (
+        record.kind != "image"
+        or not record.turns
+        or first_turn_has_tag(record)
+        or record.turns[0].speaker != "user"
+    ):
         return
     later = [turn for turn in record.spoken_by("user") if turn.count(TAG)]
     if later and record.turns[0].text is not None:
@@ -52,7 +68,10 @@ def tag_in_later_turn(record: RecordView) -> Iterator[Hit]:
         text = turn.text or ""
         without = text.replace(f"{TAG}\n", "", 1) if f"{TAG}\n" in text else text.replace(TAG, "", 1)
         first = record.turns[0]
-        edits = (Edit("set", turn.text_pointer, without), Edit("set", first.text_pointer, f"{TAG}\n{first.text}"))
+        edits = (
+            Edit("set", turn.text_pointer, without),
+            Edit("set", first.text_pointer, f"{TAG}\n{first.text}"),
+        )
         yield Hit(f"<image> stands in turn {turn.index}, not in the first", turn.text_pointer, edits=edits)
 
 
@@ -77,7 +96,11 @@ def surplus_tags(record: RecordView) -> Iterator[Hit]:
     if len(tags) == pictures + 1:
         text = turn.text or ""
         edits = (Edit("set", turn.text_pointer, text[: mark.start] + text[mark.end :].removeprefix("\n")),)
-    yield Hit(f"{len(tags)} <image> for {pictures} {'picture' if pictures == 1 else 'pictures'}", turn.text_pointer, edits=edits)
+    yield Hit(
+        f"{len(tags)} <image> for {pictures} {'picture' if pictures == 1 else 'pictures'}",
+        turn.text_pointer,
+        edits=edits,
+    )
 
 
 @check("I06", severity="error", formats=INTERNVL, guard=ORDINARY)
@@ -99,7 +122,12 @@ def too_few_tags(record: RecordView) -> Iterator[Hit]:
         yield Hit(f"{found} <image> for {pictures} pictures", "/image")
 
 
-@check("I07", severity="warning", formats=INTERNVL, guard="'<image>' not in answer_marks and '<video>' not in answer_marks")
+@check(
+    "I07",
+    severity="warning",
+    formats=INTERNVL,
+    guard="'<image>' not in answer_marks and '<video>' not in answer_marks",
+)
 def tag_in_answer(record: RecordView) -> Iterator[Hit]:
     """An answer holds `<image>`.
 
@@ -115,7 +143,13 @@ def tag_in_answer(record: RecordView) -> Iterator[Hit]:
                 yield Hit(f"the answer in turn {turn.index} holds {tag}", turn.text_pointer)
 
 
-@check("I10", severity="error", formats=INTERNVL, guard="n_videos == 0 and '<video>' not in user_marks", fixable="sometimes")
+@check(
+    "I10",
+    severity="error",
+    formats=INTERNVL,
+    guard="n_videos == 0 and '<video>' not in user_marks",
+    fixable="sometimes",
+)
 def video_tag(record: RecordView) -> Iterator[Hit]:
     """`<video>` is not followed by a line break, or stands in a later turn, or is not there.
 
@@ -129,7 +163,11 @@ def video_tag(record: RecordView) -> Iterator[Hit]:
     """
     if record.kind != "video":
         for turn, _ in record.marked("<video>", "user"):
-            yield Hit(f"turn {turn.index} holds <video>, and the record names no video", turn.text_pointer, severity="warning")
+            yield Hit(
+                f"turn {turn.index} holds <video>, and the record names no video",
+                turn.text_pointer,
+                severity="warning",
+            )
         return
     if not record.turns or record.turns[0].text is None:
         return
@@ -137,10 +175,16 @@ def video_tag(record: RecordView) -> Iterator[Hit]:
     if "<video>\n" in text:
         later = [turn for turn in record.turns[1:] if turn.count("<video>") and turn.speaker == "user"]
         for turn in later:
-            yield Hit(f"turn {turn.index} holds <video> again: plain words", turn.text_pointer, severity="warning")
+            yield Hit(
+                f"turn {turn.index} holds <video> again: plain words", turn.text_pointer, severity="warning"
+            )
     elif "<video>" in text:
         fixed = text.replace("<video>", "<video>\n", 1).replace("<video>\n ", "<video>\n", 1)
-        yield Hit("<video> without a line break behind it", first.text_pointer, edits=(Edit("set", first.text_pointer, fixed),))
+        yield Hit(
+            "<video> without a line break behind it",
+            first.text_pointer,
+            edits=(Edit("set", first.text_pointer, fixed),),
+        )
     elif not any(turn.count("<video>") for turn in record.turns):
         # The loader puts it there itself.
         return

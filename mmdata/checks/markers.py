@@ -31,6 +31,7 @@ CONTROL: dict[str, tuple[str, ...]] = {
 EVERYWHERE = ("<|im_start|>", "<|im_end|>", "<IMG_CONTEXT>")
 """Control tokens that are never ordinary text, also for a trainer whose tokenizer does not know them."""
 
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A marker found in a text: its string and where it stands (character offsets)."""
@@ -72,7 +73,9 @@ CLOSED = "</p> [SEG]"
 
 def find(text: str, format_name: str) -> list[Mark]:
     """The markers of a text, in order."""
-    marks = [Mark(m[0], m.start(), m.end()) for pattern in patterns(format_name) for m in pattern.finditer(text)]
+    marks = [
+        Mark(m[0], m.start(), m.end()) for pattern in patterns(format_name) for m in pattern.finditer(text)
+    ]
     return sorted(marks, key=lambda mark: mark.start)
 
 

@@ -185,7 +185,9 @@ def check(
     return register
 
 
-def part(code: str, *, guard: str | None = None) -> Callable[[Callable[..., Iterable[Hit]]], Callable[..., Iterable[Hit]]]:
+def part(
+    code: str, *, guard: str | None = None
+) -> Callable[[Callable[..., Iterable[Hit]]], Callable[..., Iterable[Hit]]]:
     """Register a further function of a check that needs something else than its first one (a sidecar, say).
 
     The check itself must be registered before; severity, formats and documentation are its.
@@ -289,4 +291,16 @@ def _wanted(code: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool
     return wanted > unwanted and wanted >= 0
 
 
-__all__ = ["SHAPE", "Check", "CheckDoc", "Example", "Hit", "all_checks", "check", "get_check", "parse_doc", "part", "selected"]
+__all__ = [
+    "SHAPE",
+    "Check",
+    "CheckDoc",
+    "Example",
+    "Hit",
+    "all_checks",
+    "check",
+    "get_check",
+    "parse_doc",
+    "part",
+    "selected",
+]

@@ -62,10 +62,16 @@ class SidecarFacts:
     @property
     def ordinary(self) -> bool:
         """Whether nothing in the file itself can be a finding."""
-        faults = self.empty_rings or self.n_short or self.n_flat or self.fractions or self.empty_objects or self.n_holes
+        faults = (
+            self.empty_rings
+            or self.n_short
+            or self.n_flat
+            or self.fractions
+            or self.empty_objects
+            or self.n_holes
+        )
         negative = self.bounds is not None and min(self.bounds) < 0
         return self.problem is None and not faults and not negative
-
 
     @property
     def says_more(self) -> bool:
@@ -99,7 +105,14 @@ def load(path: str) -> SidecarFacts:
 
 def _facts(path: str, polygons: PolygonFile) -> SidecarFacts:
     from mmdata.masks.inner_rings import inner_rings
-    from mmdata.masks.rings import bounds, empty_rings, has_fraction, objects_without_rings, short_rings, zero_area
+    from mmdata.masks.rings import (
+        bounds,
+        empty_rings,
+        has_fraction,
+        objects_without_rings,
+        short_rings,
+        zero_area,
+    )
 
     def places(rings: Any) -> tuple[Ring, ...]:
         return tuple(polygons.place(int(ring)) for ring in rings[:LISTED])

@@ -12,7 +12,11 @@ from mmdata.finding import Edit
 VIDEOREFER = ("videorefer",)
 IMAGE, VIDEO, REGION = "<image>", "<video>", "<region>"
 
-TAGS = " + ".join(f"{marks}.count('{tag}')" for marks in ("user_marks", "answer_marks", "other_marks") for tag in (IMAGE, VIDEO))
+TAGS = " + ".join(
+    f"{marks}.count('{tag}')"
+    for marks in ("user_marks", "answer_marks", "other_marks")
+    for tag in (IMAGE, VIDEO)
+)
 REGIONS = " + ".join(f"{marks}.count('<region>')" for marks in ("user_marks", "answer_marks", "other_marks"))
 
 
@@ -28,7 +32,13 @@ def without_tags(text: str) -> str:
     return text
 
 
-@check("V01", severity="warning", formats=VIDEOREFER, guard=f"n_images + n_videos == 0 or {TAGS} > 0", fixable="sometimes")
+@check(
+    "V01",
+    severity="warning",
+    formats=VIDEOREFER,
+    guard=f"n_images + n_videos == 0 or {TAGS} > 0",
+    fixable="sometimes",
+)
 def no_media_tag(record: RecordView) -> Iterator[Hit]:
     """The record names a picture or video, and no turn has `<image>` or `<video>`.
 
@@ -63,7 +73,12 @@ def tags_in_several_turns(record: RecordView) -> Iterator[Hit]:
         yield Hit(f"media tags in {len(turns)} turns", turns[1].text_pointer, edits=edits)
 
 
-@check("V03", severity="error", formats=VIDEOREFER, guard=f"{REGIONS} == (0 if r.annotation is UNSET else len(r.annotation))")
+@check(
+    "V03",
+    severity="error",
+    formats=VIDEOREFER,
+    guard=f"{REGIONS} == (0 if r.annotation is UNSET else len(r.annotation))",
+)
 def region_count(record: RecordView) -> Iterator[Hit]:
     """The number of `<region>` is not the number of objects.
 
@@ -77,9 +92,20 @@ def region_count(record: RecordView) -> Iterator[Hit]:
     """
     objects = record.raw.get("annotation", [])
     regions = record.count(REGION)
-    wrong_case = any(mark.text != REGION and mark.text.lower() == REGION for turn in record.turns for mark in turn.marks)
-    if isinstance(objects, list) and regions != len(objects) and not wrong_case and (objects or "annotation" not in record.raw):
-        place = "/annotation" if "annotation" in record.raw else next(t.text_pointer for t, _ in record.marked(REGION))
+    wrong_case = any(
+        mark.text != REGION and mark.text.lower() == REGION for turn in record.turns for mark in turn.marks
+    )
+    if (
+        isinstance(objects, list)
+        and regions != len(objects)
+        and not wrong_case
+        and (objects or "annotation" not in record.raw)
+    ):
+        place = (
+            "/annotation"
+            if "annotation" in record.raw
+            else next(t.text_pointer for t, _ in record.marked(REGION))
+        )
         yield Hit(f"{regions} <region>, {len(objects)} {'object' if len(objects) == 1 else 'objects'}", place)
 
 
@@ -99,10 +125,20 @@ def region_case(record: RecordView) -> Iterator[Hit]:
             text = turn.text or ""
             for mark in reversed(wrong):
                 text = text[: mark.start] + REGION + text[mark.end :]
-            yield Hit(f"turn {turn.index} holds {wrong[0].text}", turn.text_pointer, edits=(Edit("set", turn.text_pointer, text),))
+            yield Hit(
+                f"turn {turn.index} holds {wrong[0].text}",
+                turn.text_pointer,
+                edits=(Edit("set", turn.text_pointer, text),),
+            )
 
 
-@check("V05", severity="error", formats=VIDEOREFER, guard="r.annotation is UNSET or len(r.annotation) > 0", fixable="always")
+@check(
+    "V05",
+    severity="error",
+    formats=VIDEOREFER,
+    guard="r.annotation is UNSET or len(r.annotation) > 0",
+    fixable="always",
+)
 def empty_annotation(record: RecordView) -> Iterator[Hit]:
     """`annotation` is an empty list.
 
@@ -130,11 +166,13 @@ def no_segmentation(record: RecordView) -> Iterator[Hit]:
     """
     objects = record.raw.get("annotation")
     for number, entry in enumerate(objects if isinstance(objects, list) else ()):
-        for frame, value in (entry.items() if isinstance(entry, dict) else ()):
+        for frame, value in entry.items() if isinstance(entry, dict) else ():
             if isinstance(value, dict) and "segmentation" in value:
                 continue
             place = f"/annotation/{number}/{_escaped(frame)}"
-            is_mask = isinstance(value, list) or (isinstance(value, dict) and {"size", "counts"} <= value.keys())
+            is_mask = isinstance(value, list) or (
+                isinstance(value, dict) and {"size", "counts"} <= value.keys()
+            )
             edits = (Edit("set", place, {"segmentation": value}),) if is_mask else ()
             yield Hit(f"object {number}, frame {frame}: no `segmentation`", place, edits=edits)
 
@@ -217,12 +255,20 @@ def region_beyond(record: RecordView, limit: int) -> tuple[TurnView, int, bool] 
     if not marked or not isinstance(record.raw.get("conversations"), list):
         return None
     turn, mark = marked[-1]
-    kept = [*record.raw["conversations"][: turn.index], {**turn.raw, "value": (turn.text or "")[: mark.start]}]
+    kept = [
+        *record.raw["conversations"][: turn.index],
+        {**turn.raw, "value": (turn.text or "")[: mark.start]},
+    ]
     count = sample_tokens(replace(record, raw={**record.raw, "conversations": kept}))
     return (turn, count.n, count.exact) if count.n >= limit else None
 
 
-@check("V20", severity="warning", formats=VIDEOREFER, guard="not assume.get('max_length') or '<region>' not in user_marks")
+@check(
+    "V20",
+    severity="warning",
+    formats=VIDEOREFER,
+    guard="not assume.get('max_length') or '<region>' not in user_marks",
+)
 def region_cut_off(record: RecordView) -> Iterator[Hit]:
     """A `<region>` lies beyond the token limit.
 
@@ -238,4 +284,7 @@ def region_cut_off(record: RecordView) -> Iterator[Hit]:
     found = region_beyond(record, limit) if limit else None
     if found is not None:
         turn, tokens, exact = found
-        yield Hit(f"the last <region> comes after {'' if exact else 'about '}{tokens} tokens; the trainer keeps {limit}", turn.text_pointer)
+        yield Hit(
+            f"the last <region> comes after {'' if exact else 'about '}{tokens} tokens; the trainer keeps {limit}",
+            turn.text_pointer,
+        )

@@ -31,7 +31,7 @@ def masks_of(record: RecordView) -> Iterator[Placed]:
     """The masks of a record, in the trainer's order: object, then key order."""
     objects = record.raw.get("annotation")
     for number, entry in enumerate(objects if isinstance(objects, list) else ()):
-        for frame, value in (entry.items() if isinstance(entry, dict) else ()):
+        for frame, value in entry.items() if isinstance(entry, dict) else ():
             if isinstance(value, dict) and "segmentation" in value:
                 key = frame.replace("~", "~0").replace("/", "~1")
                 yield Placed(number, frame, value["segmentation"], f"/annotation/{number}/{key}/segmentation")
@@ -75,7 +75,10 @@ def frame_key(record: RecordView) -> Iterator[Hit]:
         for mask in masks_of(record):
             number = frame_number(mask.frame)
             if number is None or number < 0:
-                yield Hit(f"{mask.name}: {mask.frame!r} is no frame number", mask.pointer.removesuffix("/segmentation"))
+                yield Hit(
+                    f"{mask.name}: {mask.frame!r} is no frame number",
+                    mask.pointer.removesuffix("/segmentation"),
+                )
 
 
 @part("V06")
@@ -85,7 +88,11 @@ def frame_in_video(record: RecordView, media: MediaView) -> Iterator[Hit]:
         for mask in masks_of(record):
             number = frame_number(mask.frame)
             if facts.frames is not None and number is not None and number >= facts.frames:
-                yield Hit(f"{mask.name}: the video has {facts.frames} frames", mask.pointer.removesuffix("/segmentation"), related_path=path)
+                yield Hit(
+                    f"{mask.name}: the video has {facts.frames} frames",
+                    mask.pointer.removesuffix("/segmentation"),
+                    related_path=path,
+                )
 
 
 @check("V07", severity="error", formats=VIDEOREFER, guard=NO_OBJECTS, fixable="sometimes")
@@ -105,9 +112,15 @@ def no_size(record: RecordView) -> Iterator[Hit]:
         if listed or isinstance(mask.segmentation, list):
             size = mask.segmentation.get("size") if listed else None
             known = isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)
-            edits = (Edit("add", "/height", size[0]), Edit("add", "/width", size[1])) if known and size else ()
+            edits = (
+                (Edit("add", "/height", size[0]), Edit("add", "/width", size[1])) if known and size else ()
+            )
             what = "an uncompressed RLE" if listed else "polygons"
-            yield Hit(f"{mask.name} is {what}, and the record has no `height` and `width`", mask.pointer, edits=edits)
+            yield Hit(
+                f"{mask.name} is {what}, and the record has no `height` and `width`",
+                mask.pointer,
+                edits=edits,
+            )
             return
 
 
@@ -144,7 +157,10 @@ def different_shapes(record: RecordView) -> Iterator[Hit]:
         if first is None:
             first = mask, shape
         elif shape != first[1]:
-            yield Hit(f"{mask.name} is {shape[0]} x {shape[1]}, {first[0].name} is {first[1][0]} x {first[1][1]} (height x width)", mask.pointer)
+            yield Hit(
+                f"{mask.name} is {shape[0]} x {shape[1]}, {first[0].name} is {first[1][0]} x {first[1][1]} (height x width)",
+                mask.pointer,
+            )
             return
 
 
@@ -160,12 +176,18 @@ def warped_mask(record: RecordView, media: MediaView) -> Iterator[Hit]:
     Bad (videorefer; media=header): {"image": "a.png", "annotation": [{"0": {"segmentation": {"size": [4, 4], "counts": "`0"}}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     Good (videorefer; media=header): {"image": "a.png", "annotation": [{"0": {"segmentation": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    looked_at = [(path, f.width, f.height) for _, path, f in media.images[:1]] + [(path, f.width, f.height) for _, path, f in media.videos[:1]]
+    looked_at = [(path, f.width, f.height) for _, path, f in media.images[:1]] + [
+        (path, f.width, f.height) for _, path, f in media.videos[:1]
+    ]
     for path, width, height in looked_at[:1]:
         for mask in masks_of(record):
             shape = shape_of(mask.segmentation, record)
             if width and height and shape is not None and shape != (height, width):
-                yield Hit(f"{mask.name} is {shape[0]} x {shape[1]}, the picture {height} x {width} (height x width)", mask.pointer, related_path=path)
+                yield Hit(
+                    f"{mask.name} is {shape[0]} x {shape[1]}, the picture {height} x {width} (height x width)",
+                    mask.pointer,
+                    related_path=path,
+                )
                 return
 
 
@@ -188,7 +210,9 @@ def gif_order(record: RecordView) -> Iterator[Hit]:
             continue
         ordered = dict(sorted(entry.items(), key=lambda item: int(item[0])))
         edits = (Edit("set", f"/annotation/{number}", ordered),)
-        yield Hit(f"object {number}: the frames of the gif are not ascending", f"/annotation/{number}", edits=edits)
+        yield Hit(
+            f"object {number}: the frames of the gif are not ascending", f"/annotation/{number}", edits=edits
+        )
 
 
 @check("V13", severity="warning", formats=VIDEOREFER)
@@ -207,9 +231,17 @@ def messy_folder(record: RecordView, media: MediaView) -> Iterator[Hit]:
     for ref, path, facts in media.videos:
         if facts.directory is not None and facts.directory.stray_count:
             names = ", ".join(list(facts.directory.strays)[:3])
-            yield Hit(f"{ref.path} holds {facts.directory.stray_count} entries that are no pictures: {names}", ref.pointer, related_path=path)
+            yield Hit(
+                f"{ref.path} holds {facts.directory.stray_count} entries that are no pictures: {names}",
+                ref.pointer,
+                related_path=path,
+            )
         if facts.directory is not None and facts.directory.unpadded:
-            yield Hit(f"the frame numbers of {ref.path} have no leading zeros: they sort wrongly", ref.pointer, related_path=path)
+            yield Hit(
+                f"the frame numbers of {ref.path} have no leading zeros: they sort wrongly",
+                ref.pointer,
+                related_path=path,
+            )
 
 
 @check("V14", severity="error", formats=VIDEOREFER, guard=NO_OBJECTS)

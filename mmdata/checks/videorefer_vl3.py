@@ -9,7 +9,7 @@ from mmdata.checks.registry import SHAPE, Hit, check
 from mmdata.checks.videorefer import REGION, region_beyond
 from mmdata.checks.videorefer_masks import Placed, polygon_faults, rle_fault
 from mmdata.checks.view import RecordView
-from mmdata.finding import Edit
+from mmdata.finding import Edit, Severity
 from mmdata.io.record import Problem
 
 VL3 = ("videorefer-vl3",)
@@ -73,7 +73,10 @@ def _converted(record: RecordView) -> list[Any] | None:
     for entry in objects if isinstance(objects, list) else [None]:
         if not isinstance(entry, dict) or not entry:
             return None
-        found = {frame: value.get("segmentation") if isinstance(value, dict) and len(value) == 1 else None for frame, value in entry.items()}
+        found = {
+            frame: value.get("segmentation") if isinstance(value, dict) and len(value) == 1 else None
+            for frame, value in entry.items()
+        }
         if any(mask is None for mask in found.values()) or (record.kind == "image" and len(found) != 1):
             return None
         masks.append(next(iter(found.values())) if record.kind == "image" else found)
@@ -93,12 +96,25 @@ def segmentation_wrapper(record: RecordView) -> Iterator[Hit]:
     for mask in masks_of(record):
         value = mask.segmentation
         if mask.frame == "segmentation" and record.kind == "video":
-            yield Hit(f"object {mask.object} has `segmentation` where frames belong", f"/masks/{mask.object}", edits=())
+            yield Hit(
+                f"object {mask.object} has `segmentation` where frames belong",
+                f"/masks/{mask.object}",
+                edits=(),
+            )
         elif isinstance(value, dict) and "segmentation" in value:
-            yield Hit(f"{mask.name} lies under `segmentation`", mask.pointer, edits=(Edit("set", mask.pointer, value["segmentation"]),))
+            yield Hit(
+                f"{mask.name} lies under `segmentation`",
+                mask.pointer,
+                edits=(Edit("set", mask.pointer, value["segmentation"]),),
+            )
 
 
-@check("L04", severity="error", formats=VL3, guard=f"{NO_MASKS} and '<region>' not in user_marks and '<region>' not in answer_marks")
+@check(
+    "L04",
+    severity="error",
+    formats=VL3,
+    guard=f"{NO_MASKS} and '<region>' not in user_marks and '<region>' not in answer_marks",
+)
 def region_count(record: RecordView) -> Iterator[Hit]:
     """The number of `<region>` is not the number of masks.
 
@@ -115,7 +131,9 @@ def region_count(record: RecordView) -> Iterator[Hit]:
     masks, regions = sum(1 for _ in masks_of(record)), record.count(REGION)
     if regions == masks or not isinstance(record.raw.get("masks", []), list):
         return
-    place = "/masks" if "masks" in record.raw else next(turn.text_pointer for turn, _ in record.marked(REGION))
+    place = (
+        "/masks" if "masks" in record.raw else next(turn.text_pointer for turn, _ in record.marked(REGION))
+    )
     fewer = regions < masks
     upstream = "the sample is replaced by a random one" if fewer else "the further <region> stay plain words"
     yield Hit(f"{regions} <region>, {masks} {'mask' if masks == 1 else 'masks'}", place, upstream=upstream)
@@ -155,7 +173,11 @@ def edge_mask(record: RecordView) -> Iterator[Hit]:
     from mmdata.masks.rle import is_empty, touches_only_last_row_or_column
 
     for mask in masks_of(record):
-        if _decodable(mask) and not is_empty(mask.segmentation) and touches_only_last_row_or_column(mask.segmentation):
+        if (
+            _decodable(mask)
+            and not is_empty(mask.segmentation)
+            and touches_only_last_row_or_column(mask.segmentation)
+        ):
             yield Hit(f"{mask.name} lies on the last row or column alone", mask.pointer)
 
 
@@ -176,7 +198,9 @@ def null_mask(record: RecordView) -> Iterator[Hit]:
             yield Hit(f"{mask.name} is null", mask.pointer)
 
 
-@check("L08", severity="error", formats=VL3, guard="all(t.from_ != 'system' for t in turns)", fixable="sometimes")
+@check(
+    "L08", severity="error", formats=VL3, guard="all(t.from_ != 'system' for t in turns)", fixable="sometimes"
+)
 def system_trained(record: RecordView) -> Iterator[Hit]:
     """A turn has the role `system`.
 
@@ -191,7 +215,12 @@ def system_trained(record: RecordView) -> Iterator[Hit]:
             continue
         following = record.turns[turn.index + 1] if turn.index + 1 < len(record.turns) else None
         edits: tuple[Edit, ...] = ()
-        if following is not None and following.speaker == "user" and following.text is not None and turn.text is not None:
+        if (
+            following is not None
+            and following.speaker == "user"
+            and following.text is not None
+            and turn.text is not None
+        ):
             text = f"{turn.text.strip()}\n{following.text}"
             edits = (Edit("set", following.text_pointer, text), Edit("remove", turn.pointer))
         yield Hit(f"turn {turn.index} has the role `system`", turn.role_pointer, edits=edits, unsafe=True)
@@ -226,7 +255,7 @@ def empty_masks(record: RecordView) -> Iterator[Hit]:
     Good (videorefer-vl3): {"video": ["clip.mp4"], "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
     """
     if record.raw.get("masks") == []:
-        severity = "error" if record.kind == "video" else "warning"
+        severity: Severity = "error" if record.kind == "video" else "warning"
         yield Hit("`masks` is an empty list", "/masks", edits=(Edit("remove", "/masks"),), severity=severity)
 
 
@@ -234,7 +263,12 @@ _IMAGES = "user_marks.count('<image>') + answer_marks.count('<image>') + other_m
 _VIDEOS = "user_marks.count('<video>') + answer_marks.count('<video>') + other_marks.count('<video>')"
 
 
-@check("L11", severity="error", formats=VL3, guard=f"({_IMAGES} == n_images or {_IMAGES} == 0) and ({_VIDEOS} == 0 or {_VIDEOS} == n_videos)")
+@check(
+    "L11",
+    severity="error",
+    formats=VL3,
+    guard=f"({_IMAGES} == n_images or {_IMAGES} == 0) and ({_VIDEOS} == 0 or {_VIDEOS} == n_videos)",
+)
 def tag_count(record: RecordView) -> Iterator[Hit]:
     """The number of `<image>` is not the number of pictures, or there are several `<video>`.
 
@@ -256,7 +290,9 @@ def tag_count(record: RecordView) -> Iterator[Hit]:
         yield Hit(f"{videos} <video>, and {what}", place)
 
 
-@check("L12", severity="info", formats=VL3, guard="not assume.get('max_length') or '<region>' not in user_marks")
+@check(
+    "L12", severity="info", formats=VL3, guard="not assume.get('max_length') or '<region>' not in user_marks"
+)
 def region_cut_off(record: RecordView) -> Iterator[Hit]:
     """A `<region>` lies beyond the token limit.
 
@@ -272,7 +308,10 @@ def region_cut_off(record: RecordView) -> Iterator[Hit]:
     found = region_beyond(record, limit) if limit else None
     if found is not None:
         turn, tokens, exact = found
-        yield Hit(f"the last <region> comes after {'' if exact else 'about '}{tokens} tokens; the trainer keeps {limit}", turn.text_pointer)
+        yield Hit(
+            f"the last <region> comes after {'' if exact else 'about '}{tokens} tokens; the trainer keeps {limit}",
+            turn.text_pointer,
+        )
 
 
 @check("L13", severity="info", formats=VL3, keys=("stream",), guard=SHAPE)
@@ -305,10 +344,22 @@ def broken_mask(record: RecordView) -> Iterator[Hit]:
             yield from polygon_faults(mask)
         elif _is_rle(value):
             yield from rle_fault(mask)
-        elif value is not None and not (isinstance(value, dict) and ("segmentation" in value or record.kind != "video")):
+        elif value is not None and not (
+            isinstance(value, dict) and ("segmentation" in value or record.kind != "video")
+        ):
             yield Hit(f"{mask.name} is neither RLE nor polygons", mask.pointer)
-        if record.kind != "video" and isinstance(value, dict) and not _is_rle(value) and "segmentation" not in value:
+        if (
+            record.kind != "video"
+            and isinstance(value, dict)
+            and not _is_rle(value)
+            and "segmentation" not in value
+        ):
             yield Hit(f"{mask.name} of a picture is no RLE", mask.pointer)
-    needs = [m for m in masks_of(record) if isinstance(m.segmentation, list) or (_is_rle(m.segmentation) and isinstance(m.segmentation["counts"], list))]
+    needs = [
+        m
+        for m in masks_of(record)
+        if isinstance(m.segmentation, list)
+        or (_is_rle(m.segmentation) and isinstance(m.segmentation["counts"], list))
+    ]
     if needs and not ("height" in record.raw and "width" in record.raw):
         yield Hit(f"{needs[0].name} needs `height` and `width`, which the record lacks", needs[0].pointer)

@@ -13,7 +13,9 @@ XCOMPOSER = ("xcomposer", "xcomposer-2.0")
 TAG = "<ImageHere>"
 VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".flv", ".wmv")
 
-TAGS = "user_marks.count('<ImageHere>') + answer_marks.count('<ImageHere>') + other_marks.count('<ImageHere>')"
+TAGS = (
+    "user_marks.count('<ImageHere>') + answer_marks.count('<ImageHere>') + other_marks.count('<ImageHere>')"
+)
 
 
 @check("X07", severity="error", formats=("geopixel", *XCOMPOSER), kinds=("empty",))
@@ -70,7 +72,13 @@ def tag_count(record: RecordView) -> Iterator[Hit]:
         yield Hit(f"{tags} {TAG} in a record without a picture", place, severity="warning")
 
 
-@check("X10", severity="warning", formats=("geopixel", *XCOMPOSER), guard=f"n_images != 1 or {TAGS} < 2", fixable="always")
+@check(
+    "X10",
+    severity="warning",
+    formats=("geopixel", *XCOMPOSER),
+    guard=f"n_images != 1 or {TAGS} < 2",
+    fixable="always",
+)
 def spare_tags(record: RecordView) -> Iterator[Hit]:
     """One picture and several `<ImageHere>`.
 
@@ -128,7 +136,9 @@ def image_not_a_list(record: RecordView) -> Iterator[Hit]:
     """
     image = record.raw.get("image")
     if isinstance(image, str) and image:
-        yield Hit("`image` is a string, not a list of paths", "/image", edits=(Edit("set", "/image", [image]),))
+        yield Hit(
+            "`image` is a string, not a list of paths", "/image", edits=(Edit("set", "/image", [image]),)
+        )
 
 
 @check("X13", severity="error", formats=XCOMPOSER)
@@ -147,9 +157,17 @@ def mixed_kinds(file: FileView) -> Iterator[Hit]:
     for kind, facts in file.kinds.items():
         if first is not None and kind != first:
             crash = first == "image"
-            upstream = "KeyError: the run crashes" if crash else "the file is read as text: these pictures are ignored"
+            upstream = (
+                "KeyError: the run crashes"
+                if crash
+                else "the file is read as text: these pictures are ignored"
+            )
             what = "without pictures" if crash else "with pictures"
-            yield Hit(f"{facts.count} of {file.records} records are {what}, the first is not", record=facts.first, upstream=upstream)
+            yield Hit(
+                f"{facts.count} of {file.records} records are {what}, the first is not",
+                record=facts.first,
+                upstream=upstream,
+            )
 
 
 @check("X14", severity="warning", formats=XCOMPOSER)
@@ -166,7 +184,9 @@ def device_batch(file: FileView) -> Iterator[Hit]:
     """
     size = file.assume("per_device_train_batch_size")
     if size and size > 1 and file.first_kind == "image":
-        yield Hit(f"per_device_train_batch_size={size}: {size - 1} of {size} instances of pictures are dropped")
+        yield Hit(
+            f"per_device_train_batch_size={size}: {size - 1} of {size} instances of pictures are dropped"
+        )
 
 
 @check("X15", severity="warning", formats=XCOMPOSER)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,13 +44,15 @@ def _run(arguments: list[str]) -> int:
     from mmdata.errors import UsageError
 
     # typer has a click of its own in some versions; its exceptions are the bases of those that it exports.
-    click_exception = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    click_exception: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     try:
         result = get_command(app).main(args=arguments, prog_name="mmdata", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except click_exception as error:
+    except Exception as error:
+        if not isinstance(error, click_exception):
+            raise
         if type(error).__name__ == "NoArgsIsHelpError":
             return 2  # the help is printed already
-        raise UsageError(error.format_message().replace("\n", " ")) from None  # type: ignore[attr-defined]
+        raise UsageError(error.format_message().replace("\n", " ")) from None
     return result if isinstance(result, int) else 0

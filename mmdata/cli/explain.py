@@ -9,7 +9,9 @@ import typer
 NAME = "explain"
 
 
-def command(codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="Codes such as G05; any case.")]) -> int:
+def command(
+    codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="Codes such as G05; any case.")],
+) -> int:
     """Explain a check: what is wrong, what the trainer does with it, a bad record and its repair."""
     from mmdata.checks.docs import as_text
     from mmdata.checks.registry import get_check

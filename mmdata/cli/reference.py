@@ -15,19 +15,21 @@ def as_markdown() -> str:
     out = ["# Command line", "", "Generated from the code by `make docs`; do not edit.", "", root.help, ""]
     out += ["Exit codes: 0 clean, 1 findings, 2 could not run, 130 interrupted.", ""]
     for name, verb in root.commands.items():
-        arguments = " ".join(p.human_readable_name for p in verb.params if p.param_type_name == "argument")
-        out += [f"## `mmdata {name} {arguments}`".replace(" `", "`") if not arguments else f"## `mmdata {name} {arguments}`", "", verb.help.strip(), ""]
+        arguments = " ".join(_name(p) for p in verb.params if p.param_type_name == "argument")
+        out += [f"## `{f'mmdata {name} {arguments}'.strip()}`", "", verb.help.strip(), ""]
         rows = [_row(p) for p in verb.params if p.name != "help"]
         out += ["| option | meaning | default |", "|---|---|---|", *rows, ""] if rows else []
     return "\n".join(out).rstrip() + "\n"
 
 
+def _name(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
+
+
 def _row(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        names, default = f"`{parameter.human_readable_name}`", ""
-    else:
+    names, default = f"`{_name(parameter)}`", ""
+    if parameter.param_type_name == "option":
         names = ", ".join(f"`{o}`" for o in parameter.opts)
-        if parameter.metavar:
-            names += f" {parameter.metavar}"
+        names += f" {parameter.metavar}" if parameter.metavar else ""
         default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
     return f"| {names} | {(parameter.help or '').replace('|', chr(92) + '|')} | {default} |"

@@ -38,7 +38,9 @@ def render_report(report: Report, *, output_format: str, output: str | None, sta
     from mmdata.io.writer import atomic_writer
 
     with atomic_writer(output) as out:
-        reporter.render(report, lambda text: out.write(text.encode("utf-8", "backslashreplace")), context=context)
+        reporter.render(
+            report, lambda text: out.write(text.encode("utf-8", "backslashreplace")), context=context
+        )
 
 
 def left_aside_lines(left_aside: list[tuple[str, str]]) -> list[str]:
@@ -48,7 +50,9 @@ def left_aside_lines(left_aside: list[tuple[str, str]]) -> list[str]:
         folder, name = os.path.split(path)
         groups.setdefault((folder, os.path.splitext(name)[1], reason), []).append(path)
     return [
-        f"{paths[0]} ({reason})" if len(paths) == 1 else f"{len(paths)} files {os.path.join(folder, '*' + ending)} ({reason})"
+        f"{paths[0]} ({reason})"
+        if len(paths) == 1
+        else f"{len(paths)} files {os.path.join(folder, '*' + ending)} ({reason})"
         for (folder, ending, reason), paths in groups.items()
     ]
 

@@ -11,7 +11,9 @@ NAME = "schema"
 
 def command(
     format: Annotated[str, typer.Argument(metavar="FORMAT", help="A format's name (see `mmdata formats`).")],
-    record: Annotated[bool, typer.Option("--record", help="The schema of one record instead of a whole file.")] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="The schema of one record instead of a whole file.")
+    ] = False,
 ) -> int:
     """Print a format's JSON Schema (draft 2020-12), for editors and other validators."""
     import orjson

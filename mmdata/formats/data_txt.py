@@ -16,7 +16,9 @@ def sniff(evidence: Evidence) -> Guess:
         text = evidence.head.decode("utf-8-sig")
     except UnicodeDecodeError:
         return Guess(0.0, ("not UTF-8 text",))
-    lines = [line.split() for line in text.splitlines()[:200] if line.strip() and not line.lstrip().startswith("#")]
+    lines = [
+        line.split() for line in text.splitlines()[:200] if line.strip() and not line.lstrip().startswith("#")
+    ]
     named = [words for words in lines if any(word.endswith(".json") for word in words)]
     share = len(named) / len(lines) if lines else 0.0
     return Guess(0.9 * share, (f"{len(named)} of {len(lines)} lines name a JSON file",))
@@ -34,8 +36,8 @@ FORMAT = Format(
     trainer="GeoPixel, InternLM-XComposer",
     container="lines",
     record_type="schemas.mixture:DataTxtEntry",
-    speaker=lambda role: None,
-    kind=lambda record: "dataset",
+    speaker=lambda _role: None,
+    kind=lambda _record: "dataset",
     media=media,
     sniff=sniff,
     paths="from the working directory",

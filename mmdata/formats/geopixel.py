@@ -11,7 +11,17 @@ from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
 from mmdata.formats._shared import decode
 from mmdata.formats._shared.evidence import says, weigh
 from mmdata.formats._shared.media import refs
-from schemas.sample import Media, MediaPart, Origin, Part, PhrasePart, PolygonMask, RLEMask, Sample, SampleObject
+from schemas.sample import (
+    Media,
+    MediaPart,
+    Origin,
+    Part,
+    PhrasePart,
+    PolygonMask,
+    RLEMask,
+    Sample,
+    SampleObject,
+)
 
 
 def speaker(role: str) -> Speaker:
@@ -28,7 +38,9 @@ def kind(record: Mapping[str, Any]) -> str:
 
 def media(record: Mapping[str, Any]) -> list[MediaRef]:
     """The picture and the polygon file."""
-    return refs(record, "image", "image") + [r for r in refs(record, "polygons", "sidecar") if r.pointer == "/polygons"]
+    return refs(record, "image", "image") + [
+        r for r in refs(record, "polygons", "sidecar") if r.pointer == "/polygons"
+    ]
 
 
 def sniff(evidence: Evidence) -> Guess:
@@ -51,7 +63,9 @@ def sniff(evidence: Evidence) -> Guess:
 
 
 def _is_sidecar(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("polygons"), list) and "conversations" not in value
+    return (
+        isinstance(value, dict) and isinstance(value.get("polygons"), list) and "conversations" not in value
+    )
 
 
 _IMAGE = re.compile(re.escape("<ImageHere>"))
@@ -65,7 +79,11 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
         DataError: turns, masks or placeholders are not as the loader takes them.
     """
     images = refs(record, "image", "image")
-    objects = [SampleObject({"": _rle(m, origin, k)}) for k, m in enumerate(record.get("segmentation") or ())] if kind(record) == "segmentation" else []
+    objects = (
+        [SampleObject({"": _rle(m, origin, k)}) for k, m in enumerate(record.get("segmentation") or ())]
+        if kind(record) == "segmentation"
+        else []
+    )
     sample = Sample(
         turns=[],
         media=[Media("image", [ref.path]) for ref in images],
@@ -76,7 +94,7 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     )
     seen = masks = 0
 
-    def image(match: re.Match[str]) -> Part | None:
+    def image(_match: re.Match[str]) -> Part | None:
         nonlocal seen
         seen += 1
         return MediaPart(seen - 1) if seen <= len(images) else None
@@ -85,11 +103,15 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
         nonlocal masks
         masks += 1
         if kind(record) == "polygons":
-            sample.objects.append(SampleObject({"": PolygonMask(None, "opencv", record["polygons"], masks - 1)}))
+            sample.objects.append(
+                SampleObject({"": PolygonMask(None, "opencv", record["polygons"], masks - 1)})
+            )
         return PhrasePart(match["phrase"], [masks - 1], match["gap"] if match["gap"] is not None else "")
 
     for turn, text in decode.turns(record, speaker, origin):
-        turn.parts = decode.split(text, _IMAGE, image) if turn.role == "user" else decode.split(text, _MASK, grounded)
+        turn.parts = (
+            decode.split(text, _IMAGE, image) if turn.role == "user" else decode.split(text, _MASK, grounded)
+        )
         sample.turns.append(turn)
     if len(images) == 1 and seen == 0:
         decode.imply_media(sample)

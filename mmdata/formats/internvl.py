@@ -30,7 +30,11 @@ def kind(record: Mapping[str, Any]) -> str:
 def media(record: Mapping[str, Any]) -> list[MediaRef]:
     """The pictures, or else the video."""
     found = refs(record, "image", "image")
-    return found or ([r for r in refs(record, "video", "video") if r.pointer == "/video"] if not record.get("image") else [])
+    return found or (
+        [r for r in refs(record, "video", "video") if r.pointer == "/video"]
+        if not record.get("image")
+        else []
+    )
 
 
 def sniff(evidence: Evidence) -> Guess:
@@ -43,7 +47,11 @@ def sniff(evidence: Evidence) -> Guess:
             (lambda r: says(r, "<image>", "<video>"), 0.1, "<image> or <video> in the text"),
             (lambda r: says(r, "<ref>", "<box>"), 0.2, "<ref> or <box> in the text"),
             (lambda r: "width_list" in r or "height_list" in r or "clip" in r, 0.1, "`width_list` or `clip`"),
-            (lambda r: any(k in r for k in ("polygons", "segmentation", "annotation", "masks")), -0.5, "masks, which it does not read"),
+            (
+                lambda r: any(k in r for k in ("polygons", "segmentation", "annotation", "masks")),
+                -0.5,
+                "masks, which it does not read",
+            ),
             (lambda r: says(r, "[SEG]", "<ImageHere>", "<region>"), -0.4, "another trainer's placeholders"),
         ],
         {"jsonl": 0.4, "object": 0.4, "array": -0.2},
@@ -62,11 +70,17 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     files = media(record)
     clip = record.get("clip")
     found = [
-        Media("image" if ref.kind == "image" else "video", [ref.path], clip=(clip[0], clip[1]) if isinstance(clip, list) and len(clip) == 2 else None)
+        Media(
+            "image" if ref.kind == "image" else "video",
+            [ref.path],
+            clip=(clip[0], clip[1]) if isinstance(clip, list) and len(clip) == 2 else None,
+        )
         for ref in files
     ]
     known = {ref.pointer.split("/")[1] for ref in files} | ({"clip"} if found and found[0].clip else set())
-    sample = Sample(turns=[], media=found, id=record.get("id"), extras=decode.extras(record, *known), origin=origin)
+    sample = Sample(
+        turns=[], media=found, id=record.get("id"), extras=decode.extras(record, *known), origin=origin
+    )
     wanted = "<video>" if found and found[0].kind == "video" else "<image>"
     seen = 0
 

@@ -38,9 +38,17 @@ def sniff(evidence: Evidence) -> Guess:
         [
             (lambda r: isinstance(r.get("annotation"), list), 0.7, "`annotation` holds regions"),
             (lambda r: says(r, "<region>"), 0.2, "<region> in the questions"),
-            (lambda r: says(r, "<image>", "<video>") and speaks(r, "human"), 0.4, "<image> or <video> with the roles `human` and `gpt`"),
+            (
+                lambda r: says(r, "<image>", "<video>") and speaks(r, "human"),
+                0.4,
+                "<image> or <video> with the roles `human` and `gpt`",
+            ),
             (lambda r: "masks" in r, -0.5, "`masks`, as the VideoLLaMA3 dialect has it"),
-            (lambda r: isinstance(r.get("video"), list), -0.3, "`video` is a list, as the VideoLLaMA3 dialect has it"),
+            (
+                lambda r: isinstance(r.get("video"), list),
+                -0.3,
+                "`video` is a list, as the VideoLLaMA3 dialect has it",
+            ),
             (lambda r: says(r, "[SEG]", "<ImageHere>"), -0.4, "another trainer's placeholders"),
         ],
         {"jsonl": -0.4, "object": -0.4},

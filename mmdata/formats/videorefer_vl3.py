@@ -44,7 +44,11 @@ def sniff(evidence: Evidence) -> Guess:
             (lambda r: isinstance(r.get("video"), list), 0.5, "`video` is a list"),
             (lambda r: "timestamps" in r or "masked_video" in r, 0.3, "`timestamps` or `masked_video`"),
             (lambda r: says(r, "<region>"), 0.2, "<region> in the questions"),
-            (lambda r: says(r, "<image>", "<video>") and speaks(r, "human"), 0.4, "<image> or <video> with the roles `human` and `gpt`"),
+            (
+                lambda r: says(r, "<image>", "<video>") and speaks(r, "human"),
+                0.4,
+                "<image> or <video> with the roles `human` and `gpt`",
+            ),
             (lambda r: "annotation" in r, -0.5, "`annotation`, as v1 has it"),
             (lambda r: says(r, "[SEG]", "<ImageHere>"), -0.4, "another trainer's placeholders"),
         ],
@@ -74,7 +78,9 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
         id=record.get("id"),
         width=decode.size(record, "width"),
         height=decode.size(record, "height"),
-        extras=decode.extras(record, "masks", "width", "height", files[0].pointer.split("/")[1] if files else ""),
+        extras=decode.extras(
+            record, "masks", "width", "height", files[0].pointer.split("/")[1] if files else ""
+        ),
         origin=origin,
     )
     prompts = iter([RegionPart(k, frame or None) for k, one in enumerate(objects) for frame in one.masks])
@@ -100,12 +106,21 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
 def _object(entry: Any, number: int, origin: Origin) -> SampleObject:
     """One entry of ``masks``: a segmentation of the picture, or {frame: segmentation}."""
     if isinstance(entry, dict) and not {"size", "counts"} <= entry.keys():
-        return SampleObject({frame: decode.mask(one, origin, f"object {number}, frame {frame!r}") for frame, one in entry.items()})
+        return SampleObject(
+            {
+                frame: decode.mask(one, origin, f"object {number}, frame {frame!r}")
+                for frame, one in entry.items()
+            }
+        )
     return SampleObject({"": decode.mask(entry, origin, f"mask {number}")})
 
 
 def _seconds(value: Any) -> list[float] | None:
-    return [float(v) for v in value] if isinstance(value, list) and all(type(v) in (int, float) for v in value) else None
+    return (
+        [float(v) for v in value]
+        if isinstance(value, list) and all(type(v) in (int, float) for v in value)
+        else None
+    )
 
 
 FORMAT = Format(

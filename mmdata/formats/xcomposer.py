@@ -15,7 +15,11 @@ def sniff(evidence: Evidence) -> Guess:
         [
             (lambda r: says(r, "<ImageHere>"), 0.6, "<ImageHere> in the text"),
             (lambda r: speaks(r, "bot", "user", "assistant"), 0.5, "the roles `user`, `assistant` or `bot`"),
-            (lambda r: any(k in r for k in ("polygons", "segmentation", "polygon", "mask")), -0.6, "masks, as GeoPixel has them"),
+            (
+                lambda r: any(k in r for k in ("polygons", "segmentation", "polygon", "mask")),
+                -0.6,
+                "masks, as GeoPixel has them",
+            ),
             (lambda r: says(r, "[SEG]"), -0.4, "[SEG] in the answers, as GeoPixel has it"),
             (lambda r: says(r, "<image>", "<video>", "<region>"), -0.4, "another trainer's placeholders"),
         ],

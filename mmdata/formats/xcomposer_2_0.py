@@ -16,7 +16,11 @@ def sniff(evidence: Evidence) -> Guess:
             (lambda r: says(r, "<ImageHere>"), 0.3, "<ImageHere> in the text"),
             (lambda r: isinstance(r.get("image"), list), 0.05, "`image` is a list"),
             (lambda r: isinstance(r.get("image"), str), -0.3, "`image` is a string, which 2.0 does not read"),
-            (lambda r: any(k in r for k in ("polygons", "segmentation")), -0.6, "masks, as GeoPixel has them"),
+            (
+                lambda r: any(k in r for k in ("polygons", "segmentation")),
+                -0.6,
+                "masks, as GeoPixel has them",
+            ),
         ],
     )
 

@@ -31,7 +31,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
-class JSONProblem(DataError):  # noqa: N818 - it names what is wrong, and becomes a Problem
+class JSONProblem(DataError):
     """A record's text is not JSON for the trainer's parser.
 
     Attributes:

@@ -90,7 +90,7 @@ def _walk(top: str) -> Iterator[str]:
         raise UsageError(f"{error.filename}: cannot be listed: {reason(error)}") from error
 
     for folder, folders, names in os.walk(top, followlinks=True, onerror=refuse):
-        info = os.stat(folder)  # noqa: PTH116 - the walk is in strings
+        info = os.stat(folder)
         if (info.st_dev, info.st_ino) in entered:
             folders.clear()
             continue

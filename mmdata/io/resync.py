@@ -33,7 +33,7 @@ class Resumption(NamedTuple):
     at_value: bool
 
 
-class _NeedMore(Exception):  # noqa: N818 - a signal within this module
+class _NeedMore(Exception):
     """The answer depends on bytes that are not read yet."""
 
 

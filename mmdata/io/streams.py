@@ -81,7 +81,7 @@ class Stream:
             raise UsageError(f"{self._path}: cannot read: {reason(error)}") from error
 
 
-class Damaged(Exception):  # noqa: N818 - a state of the file, reported as a problem and never seen by callers
+class Damaged(Exception):
     """The compressed file below is broken."""
 
 

@@ -70,7 +70,7 @@ def atomic_writer(path: str) -> Iterator[Writable]:
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
-        mode = os.stat(target).st_mode & 0o7777 if os.path.exists(target) else None  # noqa: PTH116
+        mode = os.stat(target).st_mode & 0o7777 if os.path.exists(target) else None
         magic = _magic(target)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     except OSError as error:

@@ -20,7 +20,7 @@ def presence(path: str) -> Presence:
         to be opened); ``unreadable`` (a directory on the way may not be entered).
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 - the price of a Path is that of the call
+        found = os.stat(path)
     except (
         FileNotFoundError,
         NotADirectoryError,

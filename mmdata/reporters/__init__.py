@@ -4,7 +4,7 @@ A reporter is a module with::
 
     NAME = "text"
 
-    def render(report: Report, write: Callable[[str], None], *, context: RenderContext) -> None: ...
+    def render(report: Report, write: Callable[[str], object], *, context: RenderContext) -> None: ...
 
 ``render`` hands `write` text that ends in a newline. Others add reporters by the entry-point group
 ``mmdata.reporters``.
@@ -25,7 +25,7 @@ class Reporter(Protocol):
 
     NAME: str
 
-    def render(self, report: Report, write: Callable[[str], None], *, context: RenderContext) -> None:
+    def render(self, report: Report, write: Callable[[str], object], *, context: RenderContext) -> None:
         """Write the report."""
         ...
 

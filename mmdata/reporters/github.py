@@ -21,7 +21,7 @@ _PATH_LIMIT = 8192
 _COMMANDS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def render(report: Report, write: Callable[[str], None], *, context: RenderContext) -> None:
+def render(report: Report, write: Callable[[str], object], *, context: RenderContext) -> None:
     """Write an annotation for each finding listed, then the headline."""
     del context
     for finding in report:

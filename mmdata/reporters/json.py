@@ -11,7 +11,7 @@ from mmdata.reporters._json import dumps
 NAME = "json"
 
 
-def render(report: Report, write: Callable[[str], None], *, context: RenderContext) -> None:
+def render(report: Report, write: Callable[[str], object], *, context: RenderContext) -> None:
     """Write the report as one JSON document."""
     del context
     write(dumps(report.to_dict(), pretty=True) + "\n")

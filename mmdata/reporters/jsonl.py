@@ -16,7 +16,7 @@ from mmdata.reporters._json import dumps
 NAME = "jsonl"
 
 
-def render(report: Report, write: Callable[[str], None], *, context: RenderContext) -> None:
+def render(report: Report, write: Callable[[str], object], *, context: RenderContext) -> None:
     """Write a line for each finding and a last one for the run."""
     del context
     for finding in report:

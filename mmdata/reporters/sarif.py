@@ -23,7 +23,7 @@ _SAFE = "/-._~!$&'()*+,;=@"
 """What a path segment of a URI may hold besides letters and digits; a colon could be taken for the end of a scheme."""
 
 
-def render(report: Report, write: Callable[[str], None], *, context: RenderContext) -> None:
+def render(report: Report, write: Callable[[str], object], *, context: RenderContext) -> None:
     """Write the report as one SARIF log with one run."""
     from mmdata import __version__
 

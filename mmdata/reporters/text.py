@@ -24,7 +24,7 @@ SHOWN = 3
 _MIN_WIDTH = 40
 
 
-def render(report: Report, write: Callable[[str], None], *, context: RenderContext) -> None:
+def render(report: Report, write: Callable[[str], object], *, context: RenderContext) -> None:
     """Write the report for a terminal, or for a file that a person reads."""
     style = Style(context.color)
     if not context.statistics:

@@ -10,7 +10,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script."""
     from mmtrain import __version__
 
-    parser = argparse.ArgumentParser(prog="mmtrain", description="Fine-tune vision-language models on data that mmdata validates.")
+    parser = argparse.ArgumentParser(
+        prog="mmtrain", description="Fine-tune vision-language models on data that mmdata validates."
+    )
     parser.add_argument("--version", action="version", version=f"mmtrain {__version__}")
     verbs = parser.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
     verbs.add_parser("env", help="say what this machine has of what training needs")

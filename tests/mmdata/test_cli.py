@@ -65,7 +65,9 @@ def test_exit_codes(home: Path, arguments: list[str], code: int) -> None:
 
 
 def test_unknown_names_name_the_nearest(home: Path) -> None:
-    assert "did you mean 'internvl'" in mmdata("validate", "good.jsonl", "--format", "intervl", cwd=home).stderr
+    assert (
+        "did you mean 'internvl'" in mmdata("validate", "good.jsonl", "--format", "intervl", cwd=home).stderr
+    )
 
 
 def test_stdin_is_read(home: Path) -> None:
@@ -112,5 +114,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_import_mmdata_never_imports_torch() -> None:
-    program = "import sys, mmdata\nfor n in mmdata.__all__: getattr(mmdata, n)\nassert 'torch' not in sys.modules"
+    program = (
+        "import sys, mmdata\nfor n in mmdata.__all__: getattr(mmdata, n)\nassert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)

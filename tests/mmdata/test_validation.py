@@ -56,10 +56,29 @@ def test_the_json_shape(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", [GOOD, BAD_ROLE])
     result = mmdata.validate(path, media="none").to_dict()
     assert set(result) == {"version", "sources", "findings", "summary"}
-    assert result["sources"] == [{"path": str(path), "format": "internvl", "records": 2, "errors": 1, "warnings": 0}]
+    assert result["sources"] == [
+        {"path": str(path), "format": "internvl", "records": 2, "errors": 1, "warnings": 0}
+    ]
     (finding,) = result["findings"]
-    assert set(finding) == {"code", "severity", "message", "path", "related_path", "record", "pointer", "line", "byte", "upstream", "fix"}
-    assert (finding["code"], finding["record"], finding["line"], finding["pointer"]) == ("C05", 1, 2, "/conversations/0/from")
+    assert set(finding) == {
+        "code",
+        "severity",
+        "message",
+        "path",
+        "related_path",
+        "record",
+        "pointer",
+        "line",
+        "byte",
+        "upstream",
+        "fix",
+    }
+    assert (finding["code"], finding["record"], finding["line"], finding["pointer"]) == (
+        "C05",
+        1,
+        2,
+        "/conversations/0/from",
+    )
     line_start = len(json.dumps(GOOD)) + 1
     assert path.read_bytes()[finding["byte"] :].startswith(b'"user"')
     assert finding["byte"] > line_start
@@ -80,13 +99,18 @@ def test_compressed_files_give_the_same_findings(tmp_path: Path, pack: Any, suff
     plain = jsonl(tmp_path / "a.jsonl", [GOOD, BAD_ROLE, '{"conversations": ['])
     packed = tmp_path / f"a.jsonl{suffix}"
     packed.write_bytes(pack(plain.read_bytes()))
-    places = [[(f.code, f.record, f.line, f.byte) for f in mmdata.validate(p, media="none")] for p in (plain, packed)]
+    places = [
+        [(f.code, f.record, f.line, f.byte) for f in mmdata.validate(p, media="none")]
+        for p in (plain, packed)
+    ]
     assert places[0] == places[1]
     assert places[0]
 
 
 @pytest.mark.parametrize("container", ["jsonl", "json"])
-def test_processes_do_not_change_the_report(tmp_path: Path, container: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_do_not_change_the_report(
+    tmp_path: Path, container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mmdata.validation.PARALLEL_FROM", 1000)
     monkeypatch.setattr("mmdata.validation.RANGE_BYTES", 3000)
     records: list[Any] = []
@@ -123,7 +147,9 @@ def test_duplicate_ids_are_named_with_both_records(tmp_path: Path) -> None:
     assert {3, 5} <= set(found) or {0, 1} <= set(found)
 
 
-def test_ids_that_only_share_a_hash_are_no_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_that_only_share_a_hash_are_no_duplicates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import numpy as np
 
     monkeypatch.setattr("mmdata.filecheck.hash_ids", lambda ids: np.ones(len(ids), np.int64))
@@ -131,7 +157,9 @@ def test_ids_that_only_share_a_hash_are_no_duplicates(tmp_path: Path, monkeypatc
     assert mmdata.validate(path, media="none").findings == []
 
 
-def test_a_file_missing_only_here_is_reported_with_the_place_where_it_is(example_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_missing_only_here_is_reported_with_the_place_where_it_is(
+    example_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     report = mmdata.validate(str(example_data / "internvl.jsonl"))
     assert report.by_code("C11")
@@ -148,7 +176,10 @@ def test_findings_are_capped_and_counts_are_not(tmp_path: Path) -> None:
 
 
 def test_select_and_ignore(tmp_path: Path) -> None:
-    path = jsonl(tmp_path / "a.jsonl", [BAD_ROLE, {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": ""}]}])
+    path = jsonl(
+        tmp_path / "a.jsonl",
+        [BAD_ROLE, {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": ""}]}],
+    )
     assert set(mmdata.validate(path, media="none").summary.by_code) == {"C05", "C09"}
     assert set(mmdata.validate(path, media="none", select=("C09",)).summary.by_code) == {"C09"}
     assert set(mmdata.validate(path, media="none", ignore=("C",)).summary.by_code) == set()
@@ -157,12 +188,27 @@ def test_select_and_ignore(tmp_path: Path) -> None:
 
 def test_an_ambiguous_file_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    path.write_text(json.dumps([{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A."}]}]))
+    path.write_text(
+        json.dumps(
+            [
+                {
+                    "image": "a.png",
+                    "conversations": [
+                        {"from": "human", "value": "<image>\nWhat?"},
+                        {"from": "gpt", "value": "A."},
+                    ],
+                }
+            ]
+        )
+    )
     with pytest.raises(AmbiguousFormat, match="videorefer or videorefer-vl3"):
         mmdata.validate(path)
 
 
-@pytest.mark.parametrize("options", [{"media": "all"}, {"template": "vicuna"}, {"jobs": -1}, {"assume": {"max_len": 3}}, {"select": ("Q",)}])
+@pytest.mark.parametrize(
+    "options",
+    [{"media": "all"}, {"template": "vicuna"}, {"jobs": -1}, {"assume": {"max_len": 3}}, {"select": ("Q",)}],
+)
 def test_bad_options_are_usage_errors(tmp_path: Path, options: dict[str, Any]) -> None:
     path = jsonl(tmp_path / "a.jsonl", [GOOD])
     with pytest.raises(UsageError):

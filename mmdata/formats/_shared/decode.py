@@ -20,7 +20,9 @@ def place(origin: Origin) -> str:
     return f"{origin.path}: record {origin.record}{line}"
 
 
-def turns(record: Mapping[str, Any], speaker: Callable[[str], Speaker | None], origin: Origin) -> Iterator[tuple[SampleTurn, str]]:
+def turns(
+    record: Mapping[str, Any], speaker: Callable[[str], Speaker | None], origin: Origin
+) -> Iterator[tuple[SampleTurn, str]]:
     """Each turn, without parts yet, and its text.
 
     Raises:
@@ -88,12 +90,19 @@ def mask(segmentation: Any, origin: Origin, where: str) -> Mask | None:
         if isinstance(shape, list) and len(shape) == 2 and isinstance(counts, (str, list)):
             return RLEMask((shape[0], shape[1]), counts)
     elif isinstance(segmentation, list) and all(_is_flat(flat) for flat in segmentation):
-        return PolygonMask([[[flat[i], flat[i + 1]] for i in range(0, len(flat), 2)] for flat in segmentation], "coco")
+        return PolygonMask(
+            [[[flat[i], flat[i + 1]] for i in range(0, len(flat), 2)] for flat in segmentation], "coco"
+        )
     raise DataError(f"{place(origin)}: {where} is neither RLE nor flat polygons")
 
 
 def _is_flat(flat: Any) -> bool:
-    return isinstance(flat, list) and len(flat) >= 6 and len(flat) % 2 == 0 and all(type(v) in (int, float) for v in flat)
+    return (
+        isinstance(flat, list)
+        and len(flat) >= 6
+        and len(flat) % 2 == 0
+        and all(type(v) in (int, float) for v in flat)
+    )
 
 
 def expect(found: int, wanted: int, what: str, origin: Origin) -> None:

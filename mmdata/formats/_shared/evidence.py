@@ -38,10 +38,14 @@ def speaks(record: Mapping[str, Any], *roles: str) -> bool:
 def has_turns(record: Mapping[str, Any]) -> bool:
     """Whether the record has conversations in the from/value manner, however damaged."""
     entries = record.get("conversations", record.get("conversation"))
-    return isinstance(entries, list) and any(isinstance(e, dict) and ("from" in e or "value" in e) for e in entries)
+    return isinstance(entries, list) and any(
+        isinstance(e, dict) and ("from" in e or "value" in e) for e in entries
+    )
 
 
-def weigh(evidence: Evidence, base: float, cues: list[Cue], container: dict[str, float] | None = None) -> Guess:
+def weigh(
+    evidence: Evidence, base: float, cues: list[Cue], container: dict[str, float] | None = None
+) -> Guess:
     """Confidence from the share of records that show each cue.
 
     Args:

@@ -14,5 +14,9 @@ def refs(record: Mapping[str, Any], key: str, kind: MediaKind) -> list[MediaRef]
     if isinstance(value, str):
         return [MediaRef(kind, value, f"/{key}")] if value else []
     if isinstance(value, list):
-        return [MediaRef(kind, item, f"/{key}/{i}") for i, item in enumerate(value) if isinstance(item, str) and item]
+        return [
+            MediaRef(kind, item, f"/{key}/{i}")
+            for i, item in enumerate(value)
+            if isinstance(item, str) and item
+        ]
     return []

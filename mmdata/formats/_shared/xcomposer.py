@@ -46,7 +46,7 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     )
     seen = 0
 
-    def image(match: re.Match[str]) -> Part:
+    def image(_match: re.Match[str]) -> Part:
         nonlocal seen
         seen += 1
         return MediaPart(seen - 1)

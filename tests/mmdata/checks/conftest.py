@@ -22,7 +22,9 @@ def hits() -> Hits:
     def run(code: str, format_name: str, record: dict[str, Any], **options: Any) -> list[Hit]:
         item = get_check(code)
         assert item.applies_to(format_name), f"{code} is not about {format_name}"
-        view = RecordView(raw=record, format=get_format(format_name), options=Options(**options), index=0, path="data.json")
+        view = RecordView(
+            raw=record, format=get_format(format_name), options=Options(**options), index=0, path="data.json"
+        )
         return list(item.function(view))
 
     return run

@@ -42,7 +42,10 @@ def media_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = [Image.effect_noise((64, 48), 60).convert("P") for _ in range(5)]
     frames[0].save(home / "clip.gif", save_all=True, append_images=frames[1:], duration=100)
     write_video(home / "clip.mp4", 8)
-    for folder, names in {"frames": [f"frame_{k}.jpg" for k in range(1, 5)], "messy": ["1.png", "2.png", "10.png"]}.items():
+    for folder, names in {
+        "frames": [f"frame_{k}.jpg" for k in range(1, 5)],
+        "messy": ["1.png", "2.png", "10.png"],
+    }.items():
         (home / folder).mkdir()
         for name in names:
             picture.save(home / folder / name)
@@ -109,7 +112,11 @@ def prepare(example: Example, home: Path) -> Prepared:
     if not raw and container not in ("object", "lines"):
         value = json.loads(text)
         records = value if isinstance(value, list) else [value] * rows
-        text = "".join(json.dumps(r) + "\n" for r in records) if container == "jsonl" else json.dumps(records, indent=1)
+        text = (
+            "".join(json.dumps(r) + "\n" for r in records)
+            if container == "jsonl"
+            else json.dumps(records, indent=1)
+        )
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     return Prepared(path, example.format, options)
 
@@ -126,7 +133,11 @@ def test_example(check: Check, example: Example, media_home: Path, monkeypatch: 
         assert not report.findings, report.findings
 
 
-@pytest.mark.parametrize("check, example", [c for c in CASES if c[1].bad], ids=[i for i, c in zip(IDS, CASES, strict=True) if c[1].bad])
+@pytest.mark.parametrize(
+    "check, example",
+    [c for c in CASES if c[1].bad],
+    ids=[i for i, c in zip(IDS, CASES, strict=True) if c[1].bad],
+)
 def test_fix(check: Check, example: Example, media_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(media_home)
     case = prepare(example, media_home)
@@ -150,5 +161,9 @@ def test_fix(check: Check, example: Example, media_home: Path, monkeypatch: pyte
 
 def test_every_family_is_there() -> None:
     codes = set(all_checks())
-    expected = {f"{family}{n:02}" for family, count in {"C": 16, "G": 22, "X": 15, "V": 20, "L": 13, "I": 20, "M": 8}.items() for n in range(1, count + 1)}
+    expected = {
+        f"{family}{n:02}"
+        for family, count in {"C": 16, "G": 22, "X": 15, "V": 20, "L": 13, "I": 20, "M": 8}.items()
+        for n in range(1, count + 1)
+    }
     assert expected <= codes, f"missing: {sorted(expected - codes)}"
