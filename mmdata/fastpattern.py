@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 
 from mmdata.checks import markers
+from mmdata.checks.facts import FACTS
 from mmdata.fastpath import LAYOUT_FACTS, SMALLEST_INT, FastPath, Layout, guard_names
 
 MAX_PATTERNS = 6
@@ -43,25 +44,13 @@ _POSITIVE = rb"[1-9][0-9]{0,17}"
 
 _TOKEN = re.compile(rb'[ \t\r\n]+|"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^ \t\r\n"{}\[\]:,]+', re.DOTALL)
 
-_FACTS = frozenset(
-    {
-        "regular",
-        "empty_answer",
-        "user_marks",
-        "answer_marks",
-        "other_marks",
-        "own_markers",
-        "marked_answers",
-        "first_marked",
-        "n_images",
-        "n_videos",
-        "empty_media",
-        "kind",
-        "template",
-        "assume",
-        "sidecar",
-    }
-)
+_FACTS = frozenset(FACTS) - {"n", "order"}
+"""Facts that a pattern can give; a guard that names another one keeps its format on the ordinary fast path.
+
+``r`` and ``turns`` are those of the example: guards ask them for presence, type and length of fields and for role words
+(see `mmdata.checks.facts`), which the pattern fixes.
+"""
+
 """Facts that a pattern can give; a guard that names another one keeps its format on the ordinary fast path."""
 
 
@@ -106,15 +95,15 @@ class PatternPath:
         self.hungry = len(self.patterns) + 1 < MAX_PATTERNS and self.tried < 8 * MAX_PATTERNS
         found = pattern_of(self.fast, data, layout)
         if found is not None:
-            self.patterns.insert(0, Known(self._runner(found, layout), layout))
+            self.patterns.insert(0, Known(self._runner(found, layout, self.fast.decode(data)), layout))
 
-    def _runner(self, pattern: Pattern, layout: Layout) -> Runner:
+    def _runner(self, pattern: Pattern, layout: Layout, example: Any) -> Runner:
         """The generated function that matches records and evaluates the guards on their facts."""
         angled, square = (
             re.compile(p.pattern.encode()) for p in markers.quick_patterns(self.fast.format.name)
         )
         tag = (self.fast.format.image_tag or "<image>").encode()
-        facts = _Facts(self.fast, layout)
+        facts = _Facts(self.fast, layout, example)
         namespace: dict[str, Any] = {
             **self.fast.namespace,
             "FULLMATCH": pattern.regex.fullmatch,
@@ -496,7 +485,7 @@ class Marks:
 class _Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
     """(markers of the question, of the answer) -> `Marks`; the guards are evaluated once for each pair of them."""
 
-    def __init__(self, fast: FastPath, layout: Layout) -> None:
+    def __init__(self, fast: FastPath, layout: Layout, example: Any) -> None:
         super().__init__()
         guards = " and ".join(f"({g})" for g in fast.guards) or "True"
         self.guards = compile(guards, "<guards>", "eval")
@@ -504,6 +493,8 @@ class _Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
         self.tag = fast.format.image_tag or "<image>"
         self.constant = {
             **fast.namespace,
+            "r": example,
+            "turns": example.conversations,
             **{name: getattr(layout, name) for name in LAYOUT_FACTS},
             "regular": True,
             "empty_answer": False,

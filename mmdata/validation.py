@@ -311,9 +311,9 @@ def _mixture_hits(
     checks = list(selected(mixture.format.name, select=options.select, ignore=options.ignore))
     checker = RecordChecker(DataSet(mixture.path, mixture.format), checks, options)
     if mixture.problem is not None:
-        yield from checker.problem(
-            mixture.problem.as_problem(0, None), RawRecord(0, 0, data, None) if data else None
-        )
+        for finding in checker.problem(mixture.problem.as_problem(0, None), RawRecord(0, 0, data, None)):
+            finding.record = None
+            yield finding
         return
     later = {t.entry.earlier: i for i, t in enumerate(mixture.targets) if t.entry.earlier is not None}
     for index, target in enumerate(mixture.targets):

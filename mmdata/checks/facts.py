@@ -6,8 +6,9 @@ which the guards of the selected checks name, in one loop over the turns.
 ==================  ================================================================================================
 name                meaning
 ==================  ================================================================================================
-``r``               the record as a msgspec struct generated from the pydantic type; absent keys are ``UNSET``
-``turns``           its list of turns (structs with ``from_`` and ``value``)
+``r``               the record as a msgspec struct generated from the pydantic type; absent keys are ``UNSET``. Ask it
+                    for presence, type and length of fields alone, never for the characters of a string or a number
+``turns``           its list of turns (structs with ``from_`` and ``value``); ask for role words alone
 ``n``               number of turns
 ``order``           the speakers as a string, one letter a turn: ``u`` user, ``a`` assistant, ``s`` system
 ``regular``         ``order`` is ``ua`` repeated: user first, strictly alternating, assistant last

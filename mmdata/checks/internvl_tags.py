@@ -20,6 +20,11 @@ def first_turn_has_tag(record: RecordView) -> bool:
     return bool(record.turns) and TAG in (record.turns[0].text or "")
 
 
+def unknown_roles(record: RecordView) -> bool:
+    """Whether some role is not known: then C05 says so, and which tags are found is a guess."""
+    return any(turn.speaker is None for turn in record.turns)
+
+
 def searched(record: RecordView) -> int:
     """How many `<image>` the template finds: in human turns (internvl2_5), or anywhere (older templates)."""
     if record.options.template == "internvl2_5":
@@ -86,7 +91,7 @@ def surplus_tags(record: RecordView) -> Iterator[Hit]:
     Good (internvl): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
     """
     pictures = len(record.images)
-    if record.kind == "video" or (pictures == 1 and not first_turn_has_tag(record)):
+    if unknown_roles(record) or record.kind == "video" or (pictures == 1 and not first_turn_has_tag(record)):
         return
     tags = [(turn, mark) for turn in record.spoken_by("user") for mark in turn.marks if mark.text == TAG]
     if len(tags) <= pictures:
@@ -118,6 +123,8 @@ def too_few_tags(record: RecordView) -> Iterator[Hit]:
     if record.kind not in ("image", "multi-image") or (record.turns and record.turns[0].speaker == "system"):
         return
     pictures, found = len(record.images), _found(record)
+    if unknown_roles(record):
+        return
     if record.turns and found < pictures:
         yield Hit(f"{found} <image> for {pictures} pictures", "/image")
 

@@ -1,0 +1,109 @@
+"""What a pattern matches, the ordinary fast path accepts: same facts, same ids, no damage overlooked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmdata.checks.registry import selected
+from mmdata.fastpath import DECODE_ERRORS, FastPath
+from mmdata.fastpattern import PatternPath, look_at
+from mmdata.filecheck import _quotes
+from mmdata.format import get_format
+from mmdata.ids import id_text
+from mmdata.options import Options
+
+FORMATS = ("geopixel", "xcomposer", "videorefer", "videorefer-vl3", "internvl")
+
+TEXTS = ["Hi", "What?", "<image>\nWhat?", "<ImageHere>a", "<p> a </p> [SEG]", "a <b", "x[1]", 'say "so"', "tab\there", "é", "中文", "\\", "\ud83d\ude00", "ends\\"]  # fmt: skip
+text = st.sampled_from(TEXTS)
+answers = st.sampled_from([*TEXTS, "<p> a </p> [SEG] and <p> b </p> [SEG]", "[SEG] <p> a </p>", "</p> [SEG] <p>"])
+ids = st.one_of(st.integers(-5, 10**17), st.sampled_from(["a", "é", 'q"']))
+records = st.fixed_dictionaries(
+    {"conversations": st.lists(st.tuples(text, answers), min_size=1, max_size=3)},
+    optional={
+        "id": ids,
+        "image": st.sampled_from(["a.png", ["a.png"], ["a.png", "b.png"], "", "é.png"]),
+        "source": st.sampled_from(["x", 'y "z"', 3]),
+        "width": st.integers(1, 99),
+    },
+).map(lambda r: {**r, "conversations": [t for q, a in r["conversations"] for t in ({"from": "human", "value": q}, {"from": "gpt", "value": a})]})
+layouts = st.sampled_from([{}, {"indent": 1}, {"separators": (",", ":")}, {"ensure_ascii": False}])
+
+damages = st.sampled_from(
+    [b"", b'"', b"\\", b"<", b"[", b"]", b"{", b"}", b",", b"\n", b"\x00", b"\xff", b"\\u003c", b"\\ud800", b"0", b"-", b" ", b'\\"', b'": "', b'"id": 1, ', b"\\x"]
+)  # fmt: skip
+
+
+def accepted_by_parsing(fast: FastPath, data: bytes) -> Any:
+    """The decoded record if the ordinary fast path accepts it, else None."""
+    while True:
+        try:
+            record = fast.decode(data)
+        except DECODE_ERRORS as error:
+            if fast.learn(error):
+                continue
+            return None
+        verdict = fast.accept(record)
+        return record if verdict is not None and _quotes(data) == 2 * verdict[0] else None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=500, deadline=None)
+@given(example=records, other=records, layout=layouts, damage=damages, place=st.floats(0, 1), length=st.integers(0, 3))
+def test_what_a_pattern_matches_the_fast_path_accepts(
+    name: str, example: dict[str, Any], other: dict[str, Any], layout: dict[str, Any], damage: bytes, place: float, length: int
+) -> None:
+    fast = FastPath(get_format(name), selected(name), Options(media="none"))
+    assert not fast.always
+    whole = json.dumps(example, **layout).encode("utf-8", "surrogatepass")
+    record = accepted_by_parsing(fast, whole)
+    if record is None:
+        return
+    patterns = PatternPath(fast)
+    assert patterns.hungry, "guards of the built-in formats let patterns be used"
+    verdict = fast.accept(record)
+    assert verdict is not None
+    patterns.learn(whole, verdict[1])
+    data = json.dumps(other, **layout).encode("utf-8", "surrogatepass")
+    at = int(place * len(data))
+    for candidate in (whole, data, data[:at] + damage + data[at + length :]):
+        # The same bytes as a block of their own, and between two others that are sound.
+        for block in ([candidate], [whole, candidate, whole]):
+            starts = [sum(map(len, block[:k])) for k in range(len(block))]
+            ends = [start + len(piece) for start, piece in zip(starts, block, strict=True)]
+            joined = b"".join(block)
+            facts = look_at(joined, one_line=b"\n" not in joined)
+            found: list[bytes | None] = []
+            after = patterns.run(joined, starts, ends, 0, facts, found, [])[0] if facts.matchable else 0
+            if after == len(block):
+                parsed = accepted_by_parsing(fast, candidate)
+                assert parsed is not None, candidate
+                json.loads(candidate)
+                position = len(block) // 2
+                assert (json.loads(found[position]) if found[position] is not None else None) == (json.loads(id_text(parsed.id) or b"null"))
+
+
+def test_an_ordinary_record_is_matched_by_the_pattern_of_another() -> None:
+    fast = FastPath(get_format("geopixel"), selected("geopixel"), Options(media="none"))
+    answer = "The <p> tank </p> [SEG] stands."
+    lines = [
+        json.dumps({"id": k, "image": f"{k}.png", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": answer * k}]})
+        for k in (1, 2)
+    ]
+    patterns = PatternPath(fast)
+    struct = fast.decode(lines[0].encode())
+    verdict = fast.accept(struct)
+    if verdict is not None:
+        patterns.learn(lines[0].encode(), verdict[1])
+    data = lines[1].encode()
+    ids_found: list[Any] = []
+    media: list[bytes] = []
+    after, layout = patterns.run(data, [0], [len(data)], 0, look_at(data, one_line=True), ids_found, media)
+    assert (after, ids_found, media) == (1, [b"2"], [b'"2.png"'])
+    assert layout is not None
+    assert layout.kind == "image"
