@@ -44,6 +44,9 @@ _POSITIVE = rb"[1-9][0-9]{0,17}"
 
 _TOKEN = re.compile(rb'[ \t\r\n]+|"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^ \t\r\n"{}\[\]:,]+', re.DOTALL)
 
+_MARK_FACTS = {"sidecar", "user_marks", "answer_marks", "other_marks"}
+"""Facts that a guard on polygon files may name."""
+
 _FACTS = frozenset(FACTS) - {"n", "order"}
 """Facts that a pattern can give; a guard that names another one keeps its format on the ordinary fast path.
 
@@ -82,7 +85,8 @@ class PatternPath:
     def __init__(self, fast: FastPath) -> None:
         self.fast = fast
         self.patterns: list[Known] = []
-        self.hungry = not fast.always and guard_names([*fast.guards, *fast.sidecar_guards]) <= _FACTS
+        plain = guard_names(fast.guards) <= _FACTS and guard_names(fast.sidecar_guards) <= _MARK_FACTS
+        self.hungry = not fast.always and plain
         self.tried = 0
 
     def forget(self) -> None:
@@ -118,7 +122,7 @@ class PatternPath:
             "BRACKETS": pattern.brackets,
             "LINES": pattern.lines,
             "TURN_LINES": pattern.turn_lines,
-            "UNQUOTE": orjson.loads,
+            "SIDECARS": _Sidecars(self.fast),
             "layout": layout,
         }
         source = runner_source(self.fast, pattern.groups)
@@ -448,16 +452,13 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         "    known = FACTS[asked, (*ANGLED(answer), *SQUARE(answer))]",
         "if not known.ordinary: break",
     ]
-    if fast.sidecar_guards and "polygons" in groups:
+    if fast.sidecar_guards and fast.load_sidecar is not None and "polygons" in groups:
         used = guard_names(fast.sidecar_guards)
-        each += ["if LOAD is not None:", f"    sidecar = LOAD(UNQUOTE(found[{at['polygons']}]))"]
+        each += [f"sidecar = SIDECARS[found[{at['polygons']}]]"]
         each += [
-            f"    {name} = known.{name}"
-            for name in ("user_marks", "answer_marks", "other_marks")
-            if name in used
+            f"{name} = known.{name}" for name in ("user_marks", "answer_marks", "other_marks") if name in used
         ]
-        each += [f"    {name} = layout.{name}" for name in LAYOUT_FACTS if name in used]
-        each += [f"    if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
+        each += [f"if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
         uniform = uniform[:2]
     body = [
         *uniform,
@@ -472,7 +473,22 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
     return "\n    ".join(["def run(data, starts, ends, i, block, ids, media):", *body]) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
+class _Sidecars(dict[bytes, Any]):
+    """A path as JSON string -> facts of the polygon file; some thousands are remembered."""
+
+    def __init__(self, fast: FastPath) -> None:
+        super().__init__()
+        self.load = fast.load_sidecar
+
+    def __missing__(self, path: bytes) -> Any:
+        if len(self) >= 4096:
+            self.clear()
+        assert self.load is not None
+        facts = self[path] = self.load(orjson.loads(path))
+        return facts
+
+
+@dataclass(slots=True)
 class Marks:
     """The markers of a matched record, and whether every guard holds for a record of the pattern that has them."""
 

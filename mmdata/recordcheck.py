@@ -110,10 +110,10 @@ class RecordChecker:
 
     def load_sidecar(self, path: str) -> SidecarFacts:
         """The facts of a polygon file, by the path in the record."""
-        from mmdata.checks.sidecars import load
-
         facts = self._sidecars.get(path)
         if facts is None:
+            from mmdata.checks.sidecars import load
+
             facts = self._sidecars[path] = load(self.resolve(path))
             if len(self._sidecars) > SIDECARS_HELD:
                 self._sidecars.popitem(last=False)

@@ -11,6 +11,9 @@ from mmdata.checks.view import RecordView
 
 POINTER = "/polygons"
 
+SETTLED = "sidecar.settled == answer_marks.count('[SEG]') and '[SEG]' not in user_marks and not other_marks"
+"""The file has nothing to report but the number of its objects, and that is the number of [SEG]."""
+
 
 def _named(rings: tuple[Ring, ...], total: int) -> str:
     """``object 0, ring 1; object 2, ring 0 and 5 more``."""
@@ -18,10 +21,7 @@ def _named(rings: tuple[Ring, ...], total: int) -> str:
     return text if total <= 3 else f"{text} and {total - 3} more"
 
 
-@part(
-    "G05",
-    guard="sidecar.problem is not None or sidecar.n_objects == answer_marks.count('[SEG]') + user_marks.count('[SEG]') + other_marks.count('[SEG]')",
-)
+@part("G05", guard=SETTLED)
 def object_count(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """The polygon file's objects against the record's [SEG]."""
     count = targets(record)
@@ -36,14 +36,14 @@ def object_count(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
         )
 
 
-@part("G07", guard="sidecar.n_objects > 0 or sidecar.problem is not None")
+@part("G07", guard=SETTLED)
 def no_object(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """A polygon file without objects for a record without [SEG]."""
     if sidecar.problem is None and sidecar.n_objects == 0 and targets(record) == 0:
         yield Hit("no [SEG], and no object in the polygon file", POINTER, related_path=sidecar.path)
 
 
-@part("G14", guard="sidecar.ordinary")
+@part("G14", guard=SETTLED)
 def object_without_rings(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """Objects of the polygon file that have no ring."""
     del record
@@ -55,7 +55,7 @@ def object_without_rings(record: RecordView, sidecar: SidecarFacts) -> Iterator[
         )
 
 
-@check("G08", severity="error", formats=GEOPIXEL, guard="sidecar.ordinary")
+@check("G08", severity="error", formats=GEOPIXEL, guard=SETTLED)
 def polygon_nesting(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """The polygons of a polygon file are not nested object, ring, point.
 
@@ -72,7 +72,7 @@ def polygon_nesting(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
         yield Hit(sidecar.detail, POINTER, related_path=sidecar.path)
 
 
-@check("G09", severity="warning", formats=GEOPIXEL, guard="sidecar.ordinary")
+@check("G09", severity="warning", formats=GEOPIXEL, guard=SETTLED)
 def degenerate_ring(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """A ring has fewer than three points or encloses no area.
 
@@ -102,7 +102,7 @@ def degenerate_ring(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
         )
 
 
-@check("G11", severity="info", formats=GEOPIXEL, guard="sidecar.ordinary")
+@check("G11", severity="info", formats=GEOPIXEL, guard=SETTLED)
 def fractional_points(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """Points of a polygon have fractions.
 
@@ -121,7 +121,7 @@ def fractional_points(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit
         )
 
 
-@check("G12", severity="warning", formats=GEOPIXEL, guard="sidecar.ordinary")
+@check("G12", severity="warning", formats=GEOPIXEL, guard=SETTLED)
 def filled_hole(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """A ring lies inside another ring of the same object: a hole, as other tools have it.
 
@@ -141,7 +141,7 @@ def filled_hole(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
         )
 
 
-@check("G13", severity="error", formats=GEOPIXEL, guard="sidecar.problem is None")
+@check("G13", severity="error", formats=GEOPIXEL, guard=SETTLED)
 def no_polygon_file(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """The polygon file is missing, is no JSON, or has no key `polygons`.
 
@@ -162,7 +162,7 @@ def no_polygon_file(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     yield Hit(f"polygon file {sidecar.path}: {sidecar.detail}", POINTER, fix=fix, related_path=sidecar.path)
 
 
-@check("G21", severity="warning", formats=GEOPIXEL, guard="not sidecar.says_more")
+@check("G21", severity="warning", formats=GEOPIXEL, guard=SETTLED)
 def sidecar_disagrees(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit]:
     """The polygon file's `img` or `gcg_description` is not the record's image or answer.
 

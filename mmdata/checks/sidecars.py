@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SidecarFacts:
         bounds: (least x, least y, greatest x, greatest y) after truncation, or None without points.
         img: its ``img``, as written.
         description: its ``gcg_description``, as written.
-        ordinary: nothing in the file itself can be a finding.
+        settled: the number of objects if nothing else of the file can be a finding, else -1.
     """
 
     path: str
@@ -58,25 +58,19 @@ class SidecarFacts:
     bounds: tuple[float, float, float, float] | None = None
     img: Any = None
     description: Any = None
+    settled: int = field(default=-1, init=False)
 
     @property
     def ordinary(self) -> bool:
         """Whether nothing in the file itself can be a finding."""
-        faults = (
-            self.empty_rings
-            or self.n_short
-            or self.n_flat
-            or self.fractions
-            or self.empty_objects
-            or self.n_holes
-        )
+        faults = self.empty_rings or self.n_short or self.n_flat or self.fractions or self.empty_objects
         negative = self.bounds is not None and min(self.bounds) < 0
-        return self.problem is None and not faults and not negative
+        says_more = self.img is not None or self.description is not None
+        return self.problem is None and not (faults or self.n_holes or negative or says_more)
 
-    @property
-    def says_more(self) -> bool:
-        """Whether it has `img` or `gcg_description`, which may disagree with the record."""
-        return self.img is not None or self.description is not None
+    def __post_init__(self) -> None:
+        """Settle what guards ask for in every record."""
+        self.settled = self.n_objects if self.ordinary and self.n_objects else -1
 
 
 def load(path: str) -> SidecarFacts:

@@ -21,7 +21,9 @@ FORMATS = ("geopixel", "xcomposer", "videorefer", "videorefer-vl3", "internvl")
 
 TEXTS = ["Hi", "What?", "<image>\nWhat?", "<ImageHere>a", "<p> a </p> [SEG]", "a <b", "x[1]", 'say "so"', "tab\there", "é", "中文", "\\", "\ud83d\ude00", "ends\\"]  # fmt: skip
 text = st.sampled_from(TEXTS)
-answers = st.sampled_from([*TEXTS, "<p> a </p> [SEG] and <p> b </p> [SEG]", "[SEG] <p> a </p>", "</p> [SEG] <p>"])
+answers = st.sampled_from(
+    [*TEXTS, "<p> a </p> [SEG] and <p> b </p> [SEG]", "[SEG] <p> a </p>", "</p> [SEG] <p>"]
+)
 ids = st.one_of(st.integers(-5, 10**17), st.sampled_from(["a", "é", 'q"']))
 records = st.fixed_dictionaries(
     {"conversations": st.lists(st.tuples(text, answers), min_size=1, max_size=3)},
@@ -31,7 +33,16 @@ records = st.fixed_dictionaries(
         "source": st.sampled_from(["x", 'y "z"', 3]),
         "width": st.integers(1, 99),
     },
-).map(lambda r: {**r, "conversations": [t for q, a in r["conversations"] for t in ({"from": "human", "value": q}, {"from": "gpt", "value": a})]})
+).map(
+    lambda r: {
+        **r,
+        "conversations": [
+            t
+            for q, a in r["conversations"]
+            for t in ({"from": "human", "value": q}, {"from": "gpt", "value": a})
+        ],
+    }
+)
 layouts = st.sampled_from([{}, {"indent": 1}, {"separators": (",", ":")}, {"ensure_ascii": False}])
 
 damages = st.sampled_from(
@@ -54,9 +65,22 @@ def accepted_by_parsing(fast: FastPath, data: bytes) -> Any:
 
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=500, deadline=None)
-@given(example=records, other=records, layout=layouts, damage=damages, place=st.floats(0, 1), length=st.integers(0, 3))
+@given(
+    example=records,
+    other=records,
+    layout=layouts,
+    damage=damages,
+    place=st.floats(0, 1),
+    length=st.integers(0, 3),
+)
 def test_what_a_pattern_matches_the_fast_path_accepts(
-    name: str, example: dict[str, Any], other: dict[str, Any], layout: dict[str, Any], damage: bytes, place: float, length: int
+    name: str,
+    example: dict[str, Any],
+    other: dict[str, Any],
+    layout: dict[str, Any],
+    damage: bytes,
+    place: float,
+    length: int,
 ) -> None:
     fast = FastPath(get_format(name), selected(name), Options(media="none"))
     assert not fast.always
@@ -85,14 +109,22 @@ def test_what_a_pattern_matches_the_fast_path_accepts(
                 assert parsed is not None, candidate
                 json.loads(candidate)
                 position = len(block) // 2
-                assert (json.loads(found[position]) if found[position] is not None else None) == (json.loads(id_text(parsed.id) or b"null"))
+                assert (json.loads(found[position]) if found[position] is not None else None) == (
+                    json.loads(id_text(parsed.id) or b"null")
+                )
 
 
 def test_an_ordinary_record_is_matched_by_the_pattern_of_another() -> None:
     fast = FastPath(get_format("geopixel"), selected("geopixel"), Options(media="none"))
     answer = "The <p> tank </p> [SEG] stands."
     lines = [
-        json.dumps({"id": k, "image": f"{k}.png", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": answer * k}]})
+        json.dumps(
+            {
+                "id": k,
+                "image": f"{k}.png",
+                "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": answer * k}],
+            }
+        )
         for k in (1, 2)
     ]
     patterns = PatternPath(fast)
