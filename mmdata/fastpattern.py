@@ -172,8 +172,14 @@ class BlockFacts(NamedTuple):
     squares: int
 
 
-def look_at(data: bytes, *, one_line: bool) -> BlockFacts:
-    """The facts of a block; `one_line`: its records hold no line break, as in JSON Lines."""
+def look_at(data: bytes, *, one_line: bool, lines: int | None = None) -> BlockFacts:
+    """The facts of a block.
+
+    Args:
+        data: the block.
+        one_line: its records hold no line break, as in JSON Lines.
+        lines: number of its line breaks, where that is known.
+    """
     if not data.isascii():
         try:
             data.decode()
@@ -181,7 +187,9 @@ def look_at(data: bytes, *, one_line: bool) -> BlockFacts:
             return BlockFacts(False, True, True, 0, 0)
     characters = np.frombuffer(data, np.uint8)
     controls = int(np.count_nonzero(characters < 32))
-    breaks = int(np.count_nonzero(characters == 10)) if controls else 0
+    breaks = (
+        int(np.count_nonzero(characters == 10)) if controls and lines is None else min(controls, lines or 0)
+    )
     backslashes = np.flatnonzero(characters == 92)
     odd = len(backslashes) > 0 and not (
         backslashes[-1] + 1 < len(data) and bool(_PLAIN_ESCAPE[characters[backslashes + 1]].all())

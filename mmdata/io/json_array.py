@@ -16,6 +16,7 @@ from typing import Literal
 
 from mmdata.io.exact import Exact
 from mmdata.io.record import MOST_SLICES, Block, Item, Problem, RawRecord
+from mmdata.io.search import places_of
 from mmdata.io.shape import Shape
 from mmdata.io.spans import raw_end
 from mmdata.io.window import Window
@@ -205,15 +206,13 @@ class ArrayReader:
         self._chunk = min(max(self._chunk, 4 * (at + 1)), _FURTHEST * window.block)
         data = window.data
         stop = len(data) if exact.hi is None else exact.hi - exact.pos
-        starts: list[int] = []
-        ends: list[int] = []
-        start = 0
-        find = data.find
-        while at >= 0 and start < stop and len(starts) < MOST_SLICES:
-            starts.append(start)
-            ends.append(at + 1)
-            start = at + exact.gap
-            at = find(needle, start)
+        cuts = places_of(needle, data)
+        starts = [0, *(cut + exact.gap for cut in cuts)]
+        ends = [cut + 1 for cut in cuts]
+        count = min(bisect_left(starts, stop), len(ends), MOST_SLICES)
+        start = starts[count]
+        at = cuts[count] if count < len(cuts) else -1
+        del starts[count:], ends[count:]
         self._complete = False
         if window.eof and start < stop and at < 0:
             end = self._last_end(data, start)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
+
 from mmdata.errors import DataError
 from mmdata.finding import Splice
 from mmdata.io.jsontext import BOM, accepts, problem
@@ -97,24 +99,25 @@ class LineReader:
     def _cut(self, stop: int, index: int) -> tuple[Block, int]:
         data = self._window.data
         limit = stop if self._hi is None else min(stop, self._hi - self._window.base)
-        starts: list[int] = []
-        ends: list[int] = []
-        is_json = self._content == "json"
-        find = data.find
-        at = 0
-        while at < limit and len(starts) < MOST_SLICES:
-            end = line_end = find(b"\n", at, stop)
-            if end < 0:
-                end = line_end = stop
-            start = at
-            if end > start and (data[start] <= 32 or data[end - 1] <= 32):
-                start, end = _trimmed(data, start, end, is_json=is_json)
-            if end - start > self._max_bytes:
+        characters = np.frombuffer(data, np.uint8, stop)
+        line_ends = np.flatnonzero(characters == 10)
+        if len(line_ends) == 0 or line_ends[-1] != stop - 1:
+            line_ends = np.append(line_ends, stop)
+        line_starts = np.concatenate(([0], line_ends[:-1] + 1))
+        count = min(int(np.searchsorted(line_starts, limit)), MOST_SLICES)
+        large = np.flatnonzero(line_ends[:count] - line_starts[:count] > self._max_bytes)
+        spaced = (characters[line_starts[:count]] <= 32) | (
+            characters[np.maximum(line_ends[:count] - 1, 0)] <= 32
+        )
+        starts, ends = line_starts[:count].tolist(), line_ends[:count].tolist()
+        for i in np.flatnonzero(spaced & (line_ends[:count] > line_starts[:count])).tolist():
+            starts[i], ends[i] = _trimmed(data, starts[i], ends[i], is_json=self._content == "json")
+        stop = min(int(line_ends[count - 1]) + 1, stop) if count else 0
+        for i in large.tolist():
+            if ends[i] - starts[i] > self._max_bytes:
+                stop = int(line_starts[i])
+                del starts[i:], ends[i:]
                 break
-            starts.append(start)
-            ends.append(end)
-            at = line_end + 1
-        stop = min(at, stop)
         return Block(self._window.base, data[:stop], starts, ends, index), stop
 
     def repair(self, block: Block, i: int) -> tuple[list[Item], int]:
