@@ -18,10 +18,13 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from mmdata.checks import markers
 from mmdata.checks.facts import FACTS
+from mmdata.checks.markers import CLOSED
 from mmdata.fastpath import LAYOUT_FACTS, SMALLEST_INT, FastPath, Layout, guard_names
+from mmdata.fastphrases import phrases_of
 
 MAX_PATTERNS = 6
 """Patterns held at a time; records of more shapes than that take the ordinary fast path."""
@@ -123,6 +126,8 @@ class PatternPath:
             "LINES": pattern.lines,
             "TURN_LINES": pattern.turn_lines,
             "SIDECARS": _Sidecars(self.fast),
+            "PHRASES": phrases_of,
+            "WITH_PHRASES": _WithPhrases(facts),
             "layout": layout,
         }
         source = runner_source(self.fast, pattern.groups)
@@ -163,6 +168,7 @@ class BlockFacts(NamedTuple):
         odd_escapes: some escape may be one of `_ODD_ESCAPE`.
         angles: number of ``<``.
         squares: number of ``[``.
+        line_breaks: offsets of the line breaks, if any may stand inside records.
     """
 
     matchable: bool
@@ -170,6 +176,14 @@ class BlockFacts(NamedTuple):
     odd_escapes: bool
     angles: int
     squares: int
+    line_breaks: NDArray[np.intp] | None = None
+
+    def lines_of(self, starts: list[int], ends: list[int]) -> list[int]:
+        """Number of line breaks in each record."""
+        assert self.line_breaks is not None
+        low, high = np.searchsorted(self.line_breaks, starts), np.searchsorted(self.line_breaks, ends)
+        counts: list[int] = (high - low).tolist()
+        return counts
 
 
 def look_at(data: bytes, *, one_line: bool, lines: int | None = None) -> BlockFacts:
@@ -187,15 +201,15 @@ def look_at(data: bytes, *, one_line: bool, lines: int | None = None) -> BlockFa
             return BlockFacts(False, True, True, 0, 0)
     characters = np.frombuffer(data, np.uint8)
     controls = int(np.count_nonzero(characters < 32))
-    breaks = (
-        int(np.count_nonzero(characters == 10)) if controls and lines is None else min(controls, lines or 0)
-    )
+    line_breaks = np.flatnonzero(characters == 10) if controls and lines is None else None
+    breaks = min(controls, lines or 0) if line_breaks is None else len(line_breaks)
     backslashes = np.flatnonzero(characters == 92)
     odd = len(backslashes) > 0 and not (
         backslashes[-1] + 1 < len(data) and bool(_PLAIN_ESCAPE[characters[backslashes + 1]].all())
     )
     angles, squares = (int(np.count_nonzero(characters == c)) for c in b"<[")
-    return BlockFacts(controls == breaks, breaks > 0 and not one_line, odd, angles, squares)
+    broken = breaks > 0 and not one_line
+    return BlockFacts(controls == breaks, broken, odd, angles, squares, line_breaks if broken else None)
 
 
 _PLAIN_ESCAPE = np.zeros(256, bool)
@@ -409,9 +423,9 @@ def pattern_of(fast: FastPath, data: bytes, layout: Layout) -> Pattern | None:
 def runner_source(fast: FastPath, groups: list[str]) -> str:
     """Python source of a `Runner` for a pattern with these groups.
 
-    If the whole block matches, and it has no more ``<`` than questions that begin with the image tag and no more ``[``
-    than stand between tokens, then no text holds a marker but those tags: that is seen for the block at once. Otherwise
-    each record is looked at for itself.
+    Markers are looked for in the whole block at once where that settles it: no more ``<`` than questions that begin with
+    the image tag and no more ``[`` than stand between tokens means that no text holds a marker but those tags; in a
+    format of grounded phrases, see `mmdata.fastphrases`. Otherwise each record is looked at for itself.
     """
     at = {name: k for k, name in enumerate(groups, 1)}
     media = [
@@ -428,14 +442,24 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
     )
     plain = [
         "if found is None or block.odd_escapes and ODD_ESCAPE(data, start, end): break",
-        f"if lines and data.count(b'\\n', start, end) != LINES + TURN_LINES * found[{at['rest']}].count(b'\"value\":'): break",
+        "if lines and lines[i] != LINES and "
+        f"lines[i] != LINES + TURN_LINES * found[{at['rest']}].count(b'\"value\":'): break",
+    ]
+    has_sidecar = bool(fast.sidecar_guards) and fast.load_sidecar is not None and "polygons" in groups
+    beside = []
+    if has_sidecar:
+        used = guard_names(fast.sidecar_guards)
+        beside += [f"sidecar = SIDECARS[found[{at['polygons']}]]"]
+        beside += [f"{name} = known.{name}" for name in sorted(_MARK_FACTS & used - {"sidecar"})]
+        beside += [f"if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
+    opening = [
+        "mark = len(ids), len(media)",
+        "lines = block.lines_of(starts, ends) if block.broken_lines else None",
     ]
     uniform = [
-        "mark = len(ids), len(media)",
-        "lines = block.broken_lines",
         "if UNIFORM and i == 0 and block.squares == BRACKETS * len(starts):",
         "    tags = 0",
-        "    for start, end in zip(starts, ends):",
+        "    for i, (start, end) in enumerate(zip(starts, ends)):",
         "        found = FULLMATCH(data, start, end)",
         *(f"        {line}" for line in plain),
         f"        if data.startswith(TAG, found.start({at['question']})): tags += 1",
@@ -443,6 +467,21 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         "    else:",
         "        if tags == block.angles: return len(starts)",
         "    del ids[mark[0]:], media[mark[1]:]",
+        "    i = 0",
+    ]
+    phrased = [
+        "if i == 0 and (phrases := PHRASES(data, starts, ends, BRACKETS)) is not None:",
+        "    for i, (start, end, count, first, last) in enumerate(zip(starts, ends, *phrases)):",
+        "        found = FULLMATCH(data, start, end)",
+        *(f"        {line}" for line in plain),
+        f"        if count and not found.start({at['answer']}) <= first < last < found.end({at['answer']}): break",
+        "        known = WITH_PHRASES[count]",
+        "        if not known.ordinary: break",
+        *(f"        {line}" for line in [*beside, *note]),
+        "    else:",
+        "        return len(starts)",
+        "    del ids[mark[0]:], media[mark[1]:]",
+        "    i = 0",
     ]
     each = [
         "q, a = found.start(%d), found.start(%d)" % (at["question"], at["answer"]),  # noqa: UP031 - braces would be doubled
@@ -460,16 +499,11 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         "    known = FACTS[asked, (*ANGLED(answer), *SQUARE(answer))]",
         "if not known.ordinary: break",
     ]
-    if fast.sidecar_guards and fast.load_sidecar is not None and "polygons" in groups:
-        used = guard_names(fast.sidecar_guards)
-        each += [f"sidecar = SIDECARS[found[{at['polygons']}]]"]
-        each += [
-            f"{name} = known.{name}" for name in ("user_marks", "answer_marks", "other_marks") if name in used
-        ]
-        each += [f"if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
-        uniform = uniform[:2]
+    each += beside
+    grounded = CLOSED in fast.format.answer_markers
     body = [
-        *uniform,
+        *opening,
+        *(phrased if grounded else [] if has_sidecar else uniform),
         "for i in range(i, len(starts)):",
         "    start, end = starts[i], ends[i]",
         "    found = FULLMATCH(data, start, end)",
@@ -479,6 +513,21 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         "return i",
     ]
     return "\n    ".join(["def run(data, starts, ends, i, block, ids, media):", *body]) + "\n"
+
+
+class _WithPhrases(dict[int, Any]):
+    """Number of closed phrases in the answer -> `Marks`."""
+
+    def __init__(self, facts: _Facts) -> None:
+        super().__init__()
+        self.facts = facts
+
+    def __missing__(self, count: int) -> Any:
+        marks = (b"<p>", CLOSED.encode()) * count + (b"[SEG]",) * count
+        known = self.facts[(), marks]
+        if len(self) < 1000:
+            self[count] = known
+        return known
 
 
 class _Sidecars(dict[bytes, Any]):

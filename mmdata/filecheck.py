@@ -193,7 +193,9 @@ class FileChecker:
         if self.look_into:
             self.records.prefetch(data[start:end] for start, end in zip(starts, ends, strict=True))
         one_line = source.container == "jsonl"
-        facts = look_at(data, one_line=one_line, lines=len(starts) - (not data.endswith(b"\n")) if one_line else None)
+        facts = look_at(
+            data, one_line=one_line, lines=len(starts) - (not data.endswith(b"\n")) if one_line else None
+        )
         matching = facts.matchable
         i, count = 0, len(starts)
         while i < count:
