@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from mmdata.errors import UsageError
 from mmdata.io.jsontext import JSONProblem, locate, parse
 
 MAX_BYTES = 64 << 20
@@ -45,13 +44,12 @@ def read_meta(data: bytes) -> list[Entry]:
     """The members of an InternVL meta file, repeated names included.
 
     Raises:
-        JSONProblem: the text is not JSON.
-        UsageError: it is JSON but not an object.
+        JSONProblem: the text is not JSON, or no object.
     """
     parse(data)
     pairs = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_Pairs)
     if not isinstance(pairs, _Pairs):
-        raise UsageError("an InternVL meta file is one JSON object: name -> data set")
+        raise JSONProblem("container", "expected one JSON object, name -> data set, got another value", 0)
     entries: list[Entry] = []
     seen: dict[str, int] = {}
     for index, (name, value) in enumerate(pairs.items):

@@ -153,7 +153,7 @@ def read_mixture(path: str, format: Format, options: Options, data: bytes | None
         data: the text, where it is not what lies in the file now.
 
     Raises:
-        UsageError: the file is far too long for a mixture, or a meta file is no object.
+        UsageError: the file is far too long for a mixture.
     """
     if data is None:
         with open_source(path) as source:
@@ -166,8 +166,6 @@ def read_mixture(path: str, format: Format, options: Options, data: bytes | None
     except JSONProblem as problem:
         mixture.problem = problem
         return mixture
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
     for entry in entries:
         mixture.targets.append(_target(entry, mixture, options))
     return mixture

@@ -11,4 +11,4 @@ def run(path: str) -> int:
     name = "internvl" if path.endswith(".jsonl") else "geopixel"
     report = mmdata.validate(path, format=name, media="none", jobs=JOBS)
     assert not report.findings, report.findings[:3]
-    return report.summary["records"]
+    return report.summary.records

@@ -8,4 +8,4 @@ def run(path: str) -> int:
     import mmdata
 
     name = "internvl" if path.endswith(".jsonl") else "geopixel"
-    return mmdata.validate(path, format=name, media="none", jobs=2).summary["records"]
+    return mmdata.validate(path, format=name, media="none", jobs=2).summary.records

@@ -51,7 +51,7 @@ from mmdata.io.streams import is_url, local_path
 from mmdata.io.window import Window
 
 HEAD_BYTES = 1 << 20
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 19
 MAX_RECORD_BYTES = 64 << 20
 
 _SEARCH_BACK = 4096
