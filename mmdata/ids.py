@@ -128,6 +128,9 @@ class IdTable:
 
 
 def _groups(hashes: Hashes, index: Hashes) -> tuple[list[list[int]], int]:
+    in_order = np.sort(hashes)
+    if not (in_order[1:] == in_order[:-1]).any():
+        return [], 0
     order = np.lexsort((index, hashes))
     hashes, index = hashes[order], index[order]
     same = np.flatnonzero(hashes[1:] == hashes[:-1])

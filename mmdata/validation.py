@@ -145,6 +145,7 @@ def _scan_parallel(
     """Read byte ranges by several processes; a range that began at a wrong guess is read again from the right place."""
     total: Scan | None = None
     context = _context()
+    FileChecker(dataset, options)  # imports what the forks then have already
     with context.Pool(
         min(options.jobs, len(parts)), initializer=_start_worker, initargs=(dataset, options)
     ) as pool:
