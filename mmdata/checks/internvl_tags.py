@@ -12,7 +12,7 @@ from mmdata.finding import Edit
 TAG = "<image>"
 
 ALL = "user_marks.count('<image>') + answer_marks.count('<image>') + other_marks.count('<image>')"
-ORDINARY = f"({ALL} == n_images or {ALL} == 0 and n_images == 1)"
+ORDINARY = f"({ALL} == n_images or {ALL} == 0 and kind == 'image')"
 
 
 def first_turn_has_tag(record: RecordView) -> bool:

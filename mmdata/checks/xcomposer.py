@@ -31,7 +31,7 @@ def empty_file(problem: Problem) -> Iterator[Hit]:
     yield Hit(problem.message)
 
 
-@check("X08", severity="error", formats=XCOMPOSER, guard=SHAPE)
+@check("X08", severity="error", formats=XCOMPOSER, guard="not empty_media")
 def no_image(record: RecordView) -> Iterator[Hit]:
     """`image` is null, an empty list, or no path.
 
