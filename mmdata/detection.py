@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from dataclasses import dataclass
@@ -132,8 +133,8 @@ def sample(head: bytes, container: str) -> list[Any]:
                 values.append(json.loads(line.decode("utf-8-sig")))
             except (ValueError, RecursionError):
                 continue
-        return values or _values(head)
-    return _values(head) if container in ("array", "object") else []
+        return values or _values(head) or _python_values(head)
+    return _values(head) or _python_values(head) if container in ("array", "object") else []
 
 
 def _values(head: bytes) -> list[Any]:
@@ -156,6 +157,23 @@ def _values(head: bytes) -> list[Any]:
             place = again
     return found
 
+
+def _python_values(head: bytes) -> list[Any]:
+    """What a file holds whose every record is broken, if Python itself can read it: single quotes, trailing commas."""
+    if len(head) > LENIENT_BYTES:
+        return []
+    text = head.decode("utf-8-sig", "replace").strip()
+    for candidate in (text, text.partition("\n")[0]):
+        try:
+            value = ast.literal_eval(candidate)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        return value[:SAMPLE_RECORDS] if isinstance(value, list) else [value]
+    return []
+
+
+LENIENT_BYTES = 1 << 16
+"""Python's own syntax is tried on short files alone."""
 
 _OPENING = re.compile(r"[{\[]")
 

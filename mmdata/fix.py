@@ -44,14 +44,20 @@ def fix_files(
     for item in plan.items:
         if not os.path.isfile(item.path):
             raise UsageError(f"{item.path}: --fix rewrites local files; this source cannot be written")
+    readable_now = False
     for item in sorted(plan.items, key=lambda item: isinstance(item, MixtureFile)):
         # Mixtures last: their repairs (the length of a data set, say) depend on the repaired data sets.
         if isinstance(item, MixtureFile):
-            yield _fix_mixture(item, options, unsafe=unsafe, write=write)
+            change = _fix_mixture(item, options, unsafe=unsafe, write=write)
+            readable_now |= item.problem is not None and change.written
+            yield change
         else:
             change = Change(item.path)
             _rewrite(item.path, _record_splices(item, options, unsafe, change), change, write=write)
             yield change
+    if readable_now:
+        # Only now is it known which data sets the mixture names.
+        yield from fix_files(paths, format=format, options=options, unsafe=unsafe, write=write)
 
 
 def _wanted(findings: Sequence[Finding], unsafe: bool) -> list[Finding]:

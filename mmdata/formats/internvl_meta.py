@@ -12,12 +12,12 @@ KEYS = frozenset({"root", "annotation", "data_augment", "repeat_time", "length"}
 
 def sniff(evidence: Evidence) -> Guess:
     """An object whose values are objects with the loader's keys."""
-    if evidence.container != "object":
-        return Guess(0.0, ("not one JSON object",))
-    value = evidence.records[0] if evidence.records else None
-    if not isinstance(value, dict):
+    value = next((r for r in evidence.records if isinstance(r, dict)), None)
+    if value is None:
         keys = sum(f'"{key}"'.encode() in evidence.head for key in KEYS)
         return Guess(0.7 if keys >= 3 else 0.0, (f"broken JSON with {keys} of the keys of a data set",))
+    if evidence.container not in ("object", "jsonl") or len(evidence.records) > 1:
+        return Guess(0.0, ("not one JSON object",))
     entries = [entry for entry in value.values() if isinstance(entry, dict)]
     found = {key for entry in entries for key in KEYS & set(entry)}
     if entries and {"annotation", "root"} & found:

@@ -84,3 +84,16 @@ def test_a_pretty_array_keeps_its_layout(tmp_path: Path) -> None:
     list(fix_files([str(path)], format="internvl", options=OPTIONS, unsafe=False, write=True))
     records[1] = json.loads(FIXED)
     assert path.read_text() == json.dumps(records, indent=3)
+
+
+def test_a_mixture_that_could_not_be_read_is_repaired_with_its_data_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    meta = '\ufeff{"m": {"root": "", "annotation": "a.jsonl", "data_augment": false, "repeat_time": 2.0, "length": 9},}'
+    Path("meta.json").write_text(meta)
+    Path("a.jsonl").write_text(f"{LINE}\n\n{BROKEN}\n")
+    list(fix_files(["meta.json"], format=None, options=OPTIONS, unsafe=False, write=True))
+    assert Path("a.jsonl").read_text() == f"{LINE}\n{FIXED}\n"
+    assert json.loads(Path("meta.json").read_text())["m"]["repeat_time"] == 2
+    assert mmdata.validate("meta.json", media="none").findings == []

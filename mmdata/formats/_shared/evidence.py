@@ -18,7 +18,7 @@ def records(evidence: Evidence) -> list[Mapping[str, Any]]:
 
 def turns(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(role, text) of every well-formed turn."""
-    entries = record.get("conversations")
+    entries = record.get("conversations", record.get("conversation"))
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict):
             role, text = entry.get("from"), entry.get("value")
