@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdata.checks.registry import selected
+from mmdata.checks.sidecars import SidecarFacts
 from mmdata.fastpath import DECODE_ERRORS, FastPath
 from mmdata.fastpattern import PatternPath, look_at
 from mmdata.filecheck import _quotes
@@ -114,14 +115,20 @@ def test_what_a_pattern_matches_the_fast_path_accepts(
                 )
 
 
+def masks_of(path: str) -> SidecarFacts:
+    """The facts of a polygon file whose name says how many objects it has."""
+    return SidecarFacts(path, n_objects=int(path.removesuffix(".json")))
+
+
 def test_an_ordinary_record_is_matched_by_the_pattern_of_another() -> None:
-    fast = FastPath(get_format("geopixel"), selected("geopixel"), Options(media="none"))
+    fast = FastPath(get_format("geopixel"), selected("geopixel"), Options(media="none"), load_sidecar=masks_of)
     answer = "The <p> tank </p> [SEG] stands."
     lines = [
         json.dumps(
             {
                 "id": k,
                 "image": f"{k}.png",
+                "polygons": f"{k}.json",
                 "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": answer * k}],
             }
         )
@@ -138,4 +145,4 @@ def test_an_ordinary_record_is_matched_by_the_pattern_of_another() -> None:
     after, layout = patterns.run(data, [0], [len(data)], 0, look_at(data, one_line=True), ids_found, media)
     assert (after, ids_found, media) == (1, [b"2"], [b'"2.png"'])
     assert layout is not None
-    assert layout.kind == "image"
+    assert layout.kind == "polygons"
