@@ -121,7 +121,9 @@ def masks_of(path: str) -> SidecarFacts:
 
 
 def test_an_ordinary_record_is_matched_by_the_pattern_of_another() -> None:
-    fast = FastPath(get_format("geopixel"), selected("geopixel"), Options(media="none"), load_sidecar=masks_of)
+    fast = FastPath(
+        get_format("geopixel"), selected("geopixel"), Options(media="none"), load_sidecar=masks_of
+    )
     answer = "The <p> tank </p> [SEG] stands."
     lines = [
         json.dumps(
