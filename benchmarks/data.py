@@ -75,6 +75,20 @@ def jsonl(megabytes: int = 200) -> Path:
     return path
 
 
+def long_jsonl(gigabytes: int = 10) -> Path:
+    """An InternVL JSONL file of many records: one of 200 MB over and over, each time with ids of its own."""
+    path = DATA / f"internvl_{gigabytes}gb.jsonl"
+    if not path.exists():
+        block = jsonl(200).read_bytes()
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            for number in range(gigabytes * 5):
+                # Ids that begin with another four digits differ, whatever follows.
+                file.write(block.replace(b'{"id": ', b'{"id": %d' % (1000 + number)))
+        part.rename(path)
+    return path
+
+
 def array(megabytes: int = 300, indent: int | None = None) -> Path:
     """A GeoPixel array of that size, compact or indented, with its polygon files."""
     path = DATA / f"geopixel_{megabytes}_{indent or 'compact'}.json"

@@ -20,7 +20,7 @@ from mmdata.checks.view import KindFacts
 from mmdata.fastpath import DECODE_ERRORS, FastPath, Layout
 from mmdata.fastpattern import PatternPath, look_at
 from mmdata.finding import Finding
-from mmdata.ids import Hashes, hash_ids, id_text
+from mmdata.ids import Hashes, IdTable, hash_ids, id_text
 from mmdata.io.jsontext import accepts
 from mmdata.io.record import Block, Item, Problem, RawRecord
 from mmdata.options import Options
@@ -94,6 +94,12 @@ class Scan:
         else:
             facts.count += count
 
+    def move_hashes(self, table: IdTable) -> None:
+        """Hand the hashes over: a table keeps them in bounded memory, a scan does not."""
+        for hashes in self.hashes:
+            table.extend(hashes)
+        self.hashes.clear()
+
     def merge(self, following: Scan) -> None:
         """Append the scan of the range that follows."""
         for kind, facts in following.kinds.items():
@@ -146,8 +152,12 @@ class FileChecker:
         *,
         at_record: bool = False,
         progress: Callable[[int], None] | None = None,
+        table: IdTable | None = None,
     ) -> Scan:
-        """Check the records that start in ``[lo, hi)``; arguments as for `Source.blocks`."""
+        """Check the records that start in ``[lo, hi)``; arguments as for `Source.blocks`.
+
+        The hashes of the ids go to `table` block by block where there is one, else they stay in the scan.
+        """
         state = self.scan_state = Scan(findings=Collector(self.options.max_findings))
         collecting = gc.isenabled()
         # Parsed JSON has no cycles; with the collector on, one record of a megabyte costs several times its parsing.
@@ -158,6 +168,8 @@ class FileChecker:
                 for item in block.pending:
                     self._item(item, ids)
                 self._block(source, block, ids)
+                if table is not None:
+                    state.move_hashes(table)
                 if progress is not None:
                     progress(len(block.data))
         finally:
