@@ -20,13 +20,13 @@ def speaker(role: str) -> Speaker:
 
 
 def kind(record: Mapping[str, Any]) -> str:
-    """`image` wins over `video`."""
-    return "image" if "image" in record else "video" if "video" in record else "text"
+    """`image` wins over `video`; null is as good as absent."""
+    return next((key for key in ("image", "video") if record.get(key) is not None), "text")
 
 
 def media(record: Mapping[str, Any]) -> list[MediaRef]:
     """The pictures, or else the video; a list of several, or one with timestamps, is a list of frames."""
-    if "image" in record:
+    if record.get("image") is not None:
         return refs(record, "image", "image")
     video = record.get("video")
     if isinstance(video, list) and (len(video) > 1 or "timestamps" in record):
