@@ -118,7 +118,9 @@ def region_count(record: RecordView) -> Iterator[Hit]:
     objects = record.raw.get("annotation", [])
     if not isinstance(objects, list) or (not objects and "annotation" in record.raw):
         return  # V05
-    if any(mark.text != REGION and mark.text.lower() == REGION for turn in record.turns for mark in turn.marks):
+    if any(
+        mark.text != REGION and mark.text.lower() == REGION for turn in record.turns for mark in turn.marks
+    ):
         return  # V04
     if record.kind == "text" and objects:
         return  # V18
@@ -138,7 +140,10 @@ def region_count(record: RecordView) -> Iterator[Hit]:
     tagged = media_tags(record)
     early = [turn for turn in turns if tagged and turn.index < tagged[0].index]
     if early:
-        yield Hit(f"<region> in turn {early[0].index}, {own_tag(record)} in turn {tagged[0].index}", early[0].text_pointer)
+        yield Hit(
+            f"<region> in turn {early[0].index}, {own_tag(record)} in turn {tagged[0].index}",
+            early[0].text_pointer,
+        )
 
 
 @check("V04", severity="warning", formats=VIDEOREFER, guard="own_markers", fixable="always")

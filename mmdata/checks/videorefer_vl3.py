@@ -153,8 +153,12 @@ def region_count(record: RecordView) -> Iterator[Hit]:
     if regions != masks:
         fewer = regions < masks
         place = "/masks" if "masks" in record.raw else marked[0].text_pointer
-        upstream = "the sample is replaced by a random one" if fewer else "the further <region> stay plain words"
-        yield Hit(f"{regions} <region>, {masks} {'mask' if masks == 1 else 'masks'}", place, upstream=upstream)
+        upstream = (
+            "the sample is replaced by a random one" if fewer else "the further <region> stay plain words"
+        )
+        yield Hit(
+            f"{regions} <region>, {masks} {'mask' if masks == 1 else 'masks'}", place, upstream=upstream
+        )
 
 
 def _decodable(mask: Placed) -> bool:
@@ -441,7 +445,9 @@ def frame_key(record: RecordView) -> Iterator[Hit]:
     """
     for mask in masks_of(record):
         number = frame_number(mask.frame) if mask.frame else None
-        if mask.frame and mask.frame != "segmentation" and (number is None or number < 0):  # `segmentation`: L03
+        if (
+            mask.frame and mask.frame != "segmentation" and (number is None or number < 0)
+        ):  # `segmentation`: L03
             yield Hit(f"{mask.name}: {mask.frame!r} is no frame number", mask.pointer)
 
 
@@ -452,7 +458,9 @@ def frame_in_video(record: RecordView, media: MediaView) -> Iterator[Hit]:
         for mask in masks_of(record):
             number = frame_number(mask.frame)
             if facts.frames is not None and number is not None and number >= facts.frames:
-                yield Hit(f"{mask.name}: the video has {facts.frames} frames", mask.pointer, related_path=path)
+                yield Hit(
+                    f"{mask.name}: the video has {facts.frames} frames", mask.pointer, related_path=path
+                )
 
 
 @check(
@@ -485,7 +493,12 @@ def incomplete_frames(record: RecordView) -> Iterator[Hit]:
         value = record.raw[key]
         if not isinstance(value, list) or len(value) < needed:
             number = len(value) if isinstance(value, list) else "no list"
-            yield Hit(f"`{key}` has {number} of {needed} entries" if isinstance(value, list) else f"`{key}` is no list", f"/{key}")
+            yield Hit(
+                f"`{key}` has {number} of {needed} entries"
+                if isinstance(value, list)
+                else f"`{key}` is no list",
+                f"/{key}",
+            )
 
 
 @check("L18", severity="warning", formats=VL3, guard=NO_MASKS)
@@ -499,7 +512,12 @@ def gif_order(record: RecordView) -> Iterator[Hit]:
     Good (videorefer-vl3): {"video": ["clip.gif"], "masks": [{"1": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}, "3": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nCompare <region> and <region>."}, {"from": "gpt", "value": "Two dogs."}]}
     """
     video = record.raw.get("video")
-    if record.kind != "video" or not isinstance(video, list) or len(video) != 1 or not str(video[0]).endswith(".gif"):
+    if (
+        record.kind != "video"
+        or not isinstance(video, list)
+        or len(video) != 1
+        or not str(video[0]).endswith(".gif")
+    ):
         return
     frames = list(dict.fromkeys(frame_number(mask.frame) for mask in masks_of(record) if mask.frame))
     known = [frame for frame in frames if frame is not None]
