@@ -158,7 +158,7 @@ def system_before_image(record: RecordView) -> Iterator[Hit]:
         upstream = swapped if newest else "the frames' tags are dropped with the turn: the loss is zero"
     elif not any(turn.count("<image>") for turn in record.spoken_by("user")):
         upstream = swapped
-    elif first.speaker == "system" or not first.count("<image>"):  # an answer that has one is I07's
+    elif not first.count("<image>"):  # one of its own is I07's
         upstream = f"the {'system text' if first.speaker == 'system' else 'answer'} has a stray <image>"
     else:
         return

@@ -137,24 +137,25 @@ def too_few_tags(record: RecordView) -> Iterator[Hit]:
     "I07",
     severity="warning",
     formats=INTERNVL,
-    guard="'<image>' not in answer_marks and '<video>' not in answer_marks",
+    guard="'<image>' not in answer_marks + other_marks and '<video>' not in answer_marks + other_marks",
 )
 def tag_in_answer(record: RecordView) -> Iterator[Hit]:
-    """An answer holds `<image>`.
+    """An answer or the system text holds `<image>` or `<video>`.
 
-    Upstream: internvl2_5 leaves it there as plain words, and trains them; older templates put the picture into the answer.
+    Upstream: internvl2_5 leaves it there as plain words, and trains those of answers; older templates put the picture into the answer.
     Fix: Move the tag to a question, or write the word in another way.
     Source: `internvl/train/dataset.py`.
     Bad (internvl): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "The <image> shows a dog."}]}
     Good (internvl): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "The image shows a dog."}]}
     """
-    dropped = record.options.template != "internvl2_5"
-    for turn in record.spoken_by("assistant"):
-        if turn.index == 0 and dropped:
-            continue
+    newest = record.options.template == "internvl2_5"
+    for turn in record.turns:
+        if turn.speaker not in ("assistant", "system") or (turn.index == 0 and not newest):
+            continue  # older templates drop a leading answer, and know no system turn
         for tag in (TAG, "<video>"):
             if turn.count(tag):
-                yield Hit(f"the answer in turn {turn.index} holds {tag}", turn.text_pointer)
+                what = "the answer" if turn.speaker == "assistant" else "the system text"
+                yield Hit(f"{what} in turn {turn.index} holds {tag}", turn.text_pointer)
 
 
 @check(
