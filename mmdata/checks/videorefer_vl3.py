@@ -291,7 +291,7 @@ _VIDEOS = "user_marks.count('<video>') + answer_marks.count('<video>')"
     "L11",
     severity="error",
     formats=VL3,
-    guard=f"regular and ({_IMAGES} == n_images or {_IMAGES} == 0 and kind == 'image') and ({_VIDEOS} == 0"
+    guard=f"regular and ({_IMAGES} == n_images or {_IMAGES} == 0 and n_images == 1) and ({_VIDEOS} == 0"
     f" or kind == 'video' and '<video>' not in answer_marks and {_VIDEOS} == 1)",
 )
 def tag_count(record: RecordView) -> Iterator[Hit]:
