@@ -101,7 +101,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("template", ["internvl2_5", "Hermes-2", "internlm2-chat"])
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(record=records())
 def test_a_finding_exactly_where_the_loader_spoils_something(template: str, record: dict[str, Any]) -> None:
     outcome, hits = load(record, template), found(record, template)

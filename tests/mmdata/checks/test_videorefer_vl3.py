@@ -147,7 +147,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(record=records())
 def test_a_finding_exactly_where_the_loader_spoils_something(record: dict[str, Any]) -> None:
     hits = found(record)
