@@ -26,10 +26,10 @@ class InternVLRecord(Record):
     image: OrAbsent[str | list[str]] = Field(
         default=None, description="Path below the meta file's `root`, or a list of paths."
     )
-    video: OrAbsent[str] = Field(
+    video: str | None = Field(
         default=None, description="Path of a video, gif or (with trailing /) folder of frames below `root`."
     )
-    clip: OrAbsent[Annotated[list[float], Len(2, 2)]] = Field(
+    clip: Annotated[list[float], Len(2, 2)] | None = Field(
         default=None, description="[start, end] in seconds."
     )
     length: OrAbsent[int] = Field(default=None, description="Token length, read by group_by_length only.")

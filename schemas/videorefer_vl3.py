@@ -13,19 +13,19 @@ from schemas.types import OrAbsent, PixelCount
 
 
 class VideoReferVL3Record(Record):
-    """Any record that the VideoLLaMA3 loader takes."""
+    """Any record that the VideoLLaMA3 loader takes; it reads null as absent."""
 
     id: Any = Field(default=None, description="Renumbered by the loader.")
     conversations: Annotated[list[Turn], Len(1)] = Field(
         description="The turns; `human` asks, any other role answers."
     )
-    image: OrAbsent[str | list[str]] = Field(
+    image: str | list[str] | None = Field(
         default=None, description="Path or list of paths below `--data_folder`."
     )
-    video: OrAbsent[list[str]] = Field(
+    video: list[str] | None = Field(
         default=None, description="[path], or frames together with `timestamps` and `masked_video`."
     )
-    masks: OrAbsent[list[dict[str, Any] | list[COCOPolygon]]] = Field(
+    masks: list[dict[str, Any] | list[COCOPolygon]] | None = Field(
         default=None, description="Image: masks; video: {frame: mask}."
     )
     timestamps: Any = Field(default=None, description="Seconds of the frames of a frame list.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmdata.checks.registry import SHAPE, Hit, check
-from mmdata.checks.view import FileView, RecordView
+from mmdata.checks.view import FileView, RecordView, TurnView
 from mmdata.finding import Edit, Severity
 from mmdata.io.record import Problem
 
@@ -55,7 +55,7 @@ def blank_or_bad_line(problem: Problem) -> Iterator[Hit]:
 def no_image(record: RecordView) -> Iterator[Hit]:
     """`image` is null, a number, or empty.
 
-    Upstream: null or a number crashes the run, since its length is asked for outside the handler; an empty string or list makes the record one of video or of text, and the picture is never seen.
+    Upstream: null or a number crashes the run, since the handler that should swap the sample asks the value for its scheme; an empty string or list makes the record one of video or of text, and the picture is never seen.
     Fix: Name the picture, or remove the key.
     Source: `internvl_chat_finetune.py`, `__getitem__`.
     Bad (internvl): {"image": null, "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
@@ -103,53 +103,70 @@ def system_with_old_template(record: RecordView) -> Iterator[Hit]:
     if record.options.template == "internvl2_5":
         return
     for turn in record.spoken_by("system"):
-        following = record.turns[turn.index + 1] if turn.index + 1 < len(record.turns) else None
-        edits: tuple[Edit, ...] = ()
-        if (
-            turn.index == 0
-            and following is not None
-            and following.speaker == "user"
-            and following.text is not None
-            and turn.text is not None
-        ):
-            text = f"{turn.text.strip()}\n\n{following.text}"
-            if following.text.startswith("<image>\n"):
-                text = f"<image>\n{turn.text.strip()}\n\n{following.text.removeprefix(chr(60) + 'image>' + chr(10))}"
-            edits = (Edit("set", following.text_pointer, text), Edit("remove", turn.pointer))
         yield Hit(
             f"turn {turn.index} is a system turn; {record.options.template} knows none",
             turn.role_pointer,
-            edits=edits,
+            edits=folded(record, turn),
             unsafe=True,
         )
 
 
+def folded(record: RecordView, turn: TurnView) -> tuple[Edit, ...]:
+    """Put the text of a leading system turn into the question after it, behind its media tag."""
+    following = record.turns[turn.index + 1] if turn.index + 1 < len(record.turns) else None
+    if turn.index or following is None or following.speaker != "user":
+        return ()
+    if following.text is None or turn.text is None:
+        return ()
+    tag = next((tag for tag in ("<image>\n", "<video>\n") if following.text.startswith(tag)), "")
+    text = f"{tag}{turn.text.strip()}\n\n{following.text.removeprefix(tag)}"
+    return (Edit("set", following.text_pointer, text), Edit("remove", turn.pointer))
+
+
 @check(
-    "I09", severity="error", formats=INTERNVL, guard="regular or n_images != 1 or template != 'internvl2_5'"
+    "I09",
+    severity="error",
+    formats=INTERNVL,
+    guard="regular or n_images + n_videos == 0",
+    fixable="sometimes",
 )
 def system_before_image(record: RecordView) -> Iterator[Hit]:
-    """The first turn is the system's, and the picture's `<image>` is not where it is looked for.
+    """The first turn is not the user's, and the picture's or video's tag is put there all the same.
 
-    A single picture's tag is put in front of the first turn if that turn lacks it, whoever speaks; only human turns are
-    then searched for tags.
+    The tag is put in front of the first turn if that turn lacks it, whoever speaks, and a video's frames replace
+    `<video>` in the first turn alone; but only human turns are then searched for `<image>`, and older templates drop a
+    leading answer.
 
-    Upstream: with a tag in the question a stray <image> stays in the system text; without one the count is wrong and the sample is replaced by a random one.
-    Fix: Fold the system text into the first question.
-    Source: `internvl/train/dataset.py`, `preprocess_internvl2_5`; `multi_modal_get_item`.
+    Upstream: with a tag in the question a stray <image> stays in the first turn; without one, and for every video, the count is wrong and the sample is replaced by a random one (older templates: a video's loss is zero).
+    Fix: Fold the system text into the first question; remove a leading answer.
+    Source: `internvl_chat_finetune.py`, `multi_modal_get_item`, `video_get_item`; `internvl/train/dataset.py`.
     Bad (internvl): {"image": "a.png", "conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
+    Bad (internvl; petrel=true): {"video": "clip.mp4", "conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
+    Bad (internvl): {"image": "a.png", "conversations": [{"from": "gpt", "value": "How can I help?"}, {"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
     Good (internvl): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nBe brief. What is it?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    if record.options.template != "internvl2_5" or record.kind != "image" or not record.turns:
+    if record.kind not in ("image", "video") or not record.turns or record.turns[0].text is None:
         return
     first = record.turns[0]
-    if first.speaker == "system" and first.text is not None and "<image>" not in first.text:
-        human = sum(turn.count("<image>") for turn in record.spoken_by("user"))
-        upstream = (
-            "the system text gains a stray <image>"
-            if human
-            else "the counts differ: the sample is replaced by a random one"
-        )
-        yield Hit("the first turn is the system's and has no <image>", first.text_pointer, upstream=upstream)
+    newest = record.options.template == "internvl2_5"
+    if first.speaker in (None, "user"):
+        return  # C05
+    if not newest and (first.speaker == "system" or record.kind == "image"):
+        return  # I08, I06
+    swapped = "no human turn gets the tag: the sample is replaced by a random one"
+    if record.kind == "video":
+        upstream = swapped if newest else "the frames' tags are dropped with the turn: the loss is zero"
+    elif not any(turn.count("<image>") for turn in record.spoken_by("user")):
+        upstream = swapped
+    elif not first.count("<image>"):  # one of its own is I07's
+        upstream = f"the {'system text' if first.speaker == 'system' else 'answer'} has a stray <image>"
+    else:
+        return
+    whose = "system's" if first.speaker == "system" else "assistant's"
+    edits = folded(record, first) if first.speaker == "system" and not first.count("<image>") else ()
+    yield Hit(
+        f"the first turn is the {whose}", first.text_pointer, upstream=upstream, edits=edits, unsafe=True
+    )
 
 
 @check("I15", severity="warning", formats=INTERNVL, guard="not assume.get('group_by_length')")

@@ -50,7 +50,9 @@ def _faults(turn: TurnView, match: re.Match[str]) -> Iterator[Hit]:
             turn.text_pointer,
             edits=(Edit("set", turn.text_pointer, fixed),),
         )
-    elif not _NESTED.fullmatch(inner):
+    elif not _NESTED.fullmatch(inner) or any(
+        len(_NUMBER.findall(box)) % 4 for box in re.findall(r"\[[^\[\]]*\]", inner)
+    ):
         yield Hit(f"{shown} is no list of boxes", turn.text_pointer)
     boxes = [numbers[k : k + 4] for k in range(0, len(numbers), 4)]
     if all(0 <= v <= 1 for v in numbers) and any(v != int(v) for v in numbers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 
 from mmdata.checks.registry import Hit, check
@@ -14,9 +15,19 @@ REQUIRED = ("root", "annotation", "data_augment", "repeat_time")
 
 
 def repeat_of(entry: EntryView) -> int | float | None:
-    """The entry's ``repeat_time`` where it is a number."""
+    """The entry's ``repeat_time`` where it is a number; for Python, true and false are 1 and 0."""
     value = entry.raw.get("repeat_time") if isinstance(entry.raw, dict) else None
-    return value if type(value) in (int, float) else None
+    return value if isinstance(value, (int, float)) else None
+
+
+def lines_of(entry: EntryView) -> int | None:
+    """How many lines of the file, repeats included, the trainer keeps; None where that is not known."""
+    value = repeat_of(entry)
+    if value is None or entry.records is None or not math.isfinite(value):
+        return None
+    if value < 1:
+        return len(range(entry.records)[: int(entry.records * value)])
+    return entry.records * int(value)
 
 
 @check("M01", severity="error", formats=META, fixable="sometimes")
@@ -32,7 +43,7 @@ def fractional_repeat(entry: EntryView) -> Iterator[Hit]:
     value = repeat_of(entry)
     if isinstance(value, float) and value > 1:
         place = f"{entry.pointer}/repeat_time"
-        edits = (Edit("set", place, int(value)),) if value == int(value) else ()
+        edits = (Edit("set", place, int(value)),) if value.is_integer() else ()
         yield Hit(f"{entry.name}: repeat_time {value} is above one and no integer", place, edits=edits)
 
 
@@ -52,9 +63,11 @@ def nothing_repeated(entry: EntryView) -> Iterator[Hit]:
     if value is None:
         return
     place = f"{entry.pointer}/repeat_time"
+    kept = lines_of(entry)
     if value <= 0:
-        yield Hit(f"{entry.name}: repeat_time {value}", place)
-    elif value < 1 and entry.records is not None and int(entry.records * value) == 0:
+        upstream = f"the end is trimmed: the first {kept} of {entry.records} lines are used" if kept else None
+        yield Hit(f"{entry.name}: repeat_time {json.dumps(value)}", place, upstream=upstream)
+    elif value < 1 and kept == 0:
         yield Hit(f"{entry.name}: repeat_time {value} of {entry.records} lines leaves none", place)
 
 
@@ -69,10 +82,9 @@ def prefix_only(entry: EntryView) -> Iterator[Hit]:
     Good (internvl-meta): {"mine": {"root": "", "annotation": "ten.jsonl", "data_augment": false, "repeat_time": 1}}
     """
     value = repeat_of(entry)
-    if value is not None and 0 < value < 1 and entry.records is not None and int(entry.records * value) > 0:
-        message = (
-            f"{entry.name}: only the first {int(entry.records * value)} of {entry.records} lines are used"
-        )
+    kept = lines_of(entry)
+    if value is not None and 0 < value < 1 and kept:
+        message = f"{entry.name}: only the first {kept} of {entry.records} lines are used"
         yield Hit(message, f"{entry.pointer}/repeat_time")
 
 
@@ -156,15 +168,10 @@ def fewer_lines_than_workers(entry: EntryView) -> Iterator[Hit]:
     Good (internvl-meta; ranks=2; workers=4): {"mine": {"root": "", "annotation": "ten.jsonl", "data_augment": false, "repeat_time": 1}}
     """
     ranks, workers, value = entry.assume("ranks"), entry.assume("workers"), repeat_of(entry)
-    if (
-        ranks is None
-        or entry.records is None
-        or value is None
-        or value <= 0
-        or entry.assume("packed") is False
-    ):
+    lines = lines_of(entry)
+    if ranks is None or lines is None or value is None or value <= 0 or entry.assume("packed") is False:
         return
-    lines, readers = int(entry.records * value), ranks * (workers or 1)
+    readers = ranks * (workers or 1)
     if 0 < lines < readers:
         yield Hit(f"{entry.name}: {lines} lines for {ranks} ranks x {workers or 1} workers", entry.pointer)
 
@@ -193,31 +200,38 @@ def annotation_not_there(entry: EntryView) -> Iterator[Hit]:
         )
 
 
-_TYPES = {"root": str, "annotation": str, "data_augment": bool}
+_TYPES = {"root": "text", "annotation": "text", "max_dynamic_patch": "a whole number"}
 
 
 @check("M10", severity="error", formats=META)
 def wrong_type(entry: EntryView) -> Iterator[Hit]:
     """An entry is no object, or a key has a type that the trainer does not take.
 
-    Upstream: TypeError: the run crashes before the first step.
+    `data_augment` is asked for its truth: 0, 1 and null do, but a text is true whatever it says, a warning.
+
+    Upstream: TypeError or AttributeError: the run crashes before the first step, or at the first picture (root, max_dynamic_patch).
     Fix: Give each data set an object with root, annotation, data_augment and repeat_time.
-    Source: `internvl_chat_finetune.py`, `build_datasets`.
+    Source: `internvl_chat_finetune.py`, `build_datasets`, `LazySupervisedDataset`.
     Bad (internvl-meta): {"mine": "one.jsonl"}
-    Good (internvl-meta): {"mine": {"root": "", "annotation": "one.jsonl", "data_augment": false, "repeat_time": 1}}
+    Bad (internvl-meta): {"mine": {"root": "", "annotation": "one.jsonl", "data_augment": "false", "repeat_time": 1}}
+    Bad (internvl-meta): {"mine": {"root": "", "annotation": "one.jsonl", "data_augment": false, "repeat_time": 1, "max_dynamic_patch": "12"}}
+    Good (internvl-meta): {"mine": {"root": "", "annotation": "one.jsonl", "data_augment": false, "repeat_time": 1, "max_dynamic_patch": 12}}
     """
     if not isinstance(entry.raw, dict):
         yield Hit(f"{entry.name} is no object", entry.pointer)
         return
-    for key, kind in _TYPES.items():
-        if key in entry.raw and type(entry.raw[key]) is not kind:
-            words = {str: "text", bool: "true or false"}[kind]
-            yield Hit(
-                f"{entry.name}: {key} is {json.dumps(entry.raw[key])[:40]}, not {words}",
-                f"{entry.pointer}/{key}",
-            )
+    for key, words in _TYPES.items():
+        if key in entry.raw and not isinstance(entry.raw[key], str if words == "text" else int):
+            yield _mistyped(entry, key, words)
     if "repeat_time" in entry.raw and repeat_of(entry) is None:
-        yield Hit(
-            f"{entry.name}: repeat_time is {json.dumps(entry.raw['repeat_time'])[:40]}, not a number",
-            f"{entry.pointer}/repeat_time",
-        )
+        yield _mistyped(entry, "repeat_time", "a number")
+    if isinstance(entry.raw.get("data_augment"), (str, list, dict)):
+        hit = _mistyped(entry, "data_augment", "true or false")
+        hit.severity = "warning"
+        hit.upstream = f"It counts as {'true' if entry.raw['data_augment'] else 'false'}."
+        yield hit
+
+
+def _mistyped(entry: EntryView, key: str, words: str) -> Hit:
+    value = json.dumps(entry.raw[key])[:40]
+    return Hit(f"{entry.name}: {key} is {value}, not {words}", f"{entry.pointer}/{key}")

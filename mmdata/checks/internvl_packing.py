@@ -81,11 +81,20 @@ def over_packed_limit(record: RecordView, media: MediaView) -> Iterator[Hit]:
     limit = record.assume("max_packed_tokens")
     if limit is None or media.level not in ("header", "decode"):
         return
+    from mmdata.tiling import internvl_tile_tokens
     from mmdata.tokens import sample_tokens
 
-    count = sample_tokens(record, _sizes(media))
-    if count.n > limit:
-        yield Hit(
-            f"the sample has {'' if count.exact else 'about '}{count.n} tokens; a packed sequence holds {limit}",
-            "",
+    count, tiles = sample_tokens(record, _sizes(media)), _tiles(record, media)
+    if count.n <= limit:
+        return
+    shown = f"{'' if count.exact else 'about '}{count.n}"
+    message = f"the sample has {shown} tokens; a packed sequence holds {limit}"
+    if tiles is None or tiles != len(record.images):
+        yield Hit(message, "")
+    elif internvl_tile_tokens() + 2 > limit:
+        yield Hit(message, "", upstream="a single picture does not fit: the sample is split without end")
+    else:
+        upstream = (
+            "one tile a picture: the sample is split between pictures, and each part is trained for itself"
         )
+        yield Hit(message, "", severity="warning", upstream=upstream)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mmdata.checks.registry import SHAPE, Hit, check
 from mmdata.checks.view import RecordView, TurnView
-from mmdata.finding import Edit
+from mmdata.finding import Edit, Severity
 
 VIDEOREFER = ("videorefer",)
 IMAGE, VIDEO, REGION = "<image>", "<video>", "<region>"
@@ -18,48 +18,69 @@ TAGS = " + ".join(
     for tag in (IMAGE, VIDEO)
 )
 REGIONS = " + ".join(f"{marks}.count('<region>')" for marks in ("user_marks", "answer_marks", "other_marks"))
+OBJECTS = "(0 if r.annotation is UNSET else len(r.annotation))"
+
+
+def read_turns(record: RecordView) -> list[TurnView]:
+    """The turns that the trainer reads: without a leading answer, which it drops."""
+    turns = record.turns
+    return turns[1:] if turns and turns[0].speaker == "assistant" else turns
+
+
+def own_tag(record: RecordView) -> str | None:
+    """The tag of the record's medium; the other one, and any tag in a record of text, stays plain words."""
+    return {"image": IMAGE, "video": VIDEO}.get(record.kind)
 
 
 def media_tags(record: RecordView) -> list[TurnView]:
-    """The turn of every `<image>` and `<video>`, one entry a tag."""
-    return [turn for turn in record.turns for mark in turn.marks if mark.text in (IMAGE, VIDEO)]
+    """The turn of every tag that takes the picture or video, one entry a tag."""
+    tag = own_tag(record)
+    return [turn for turn in read_turns(record) for mark in turn.marks if mark.text == tag]
 
 
-def without_tags(text: str) -> str:
-    """The text without media tags and the line break behind each."""
-    for tag in (IMAGE, VIDEO):
-        text = text.replace(f"{tag}\n", "").replace(tag, "")
-    return text
+def without_tag(text: str, tag: str) -> str:
+    """The text without a media tag and the line break behind it."""
+    return text.replace(f"{tag}\n", "").replace(tag, "")
 
 
 @check(
     "V01",
     severity="warning",
     formats=VIDEOREFER,
-    guard=f"n_images + n_videos == 0 or {TAGS} > 0",
+    guard="regular and (kind == 'text' or ('<' + kind + '>') in user_marks + answer_marks)",
     fixable="sometimes",
 )
 def no_media_tag(record: RecordView) -> Iterator[Hit]:
-    """The record names a picture or video, and no turn has `<image>` or `<video>`.
+    """The record names a picture or video, and no turn has its `<image>` or `<video>`.
 
-    Upstream: nothing is put in: the picture or video is dropped, and the model answers without it.
+    Only `<image>` shows a picture and only `<video>` a video, in the turns that are read: a leading answer is dropped.
+
+    Upstream: nothing is put in: the picture or video is dropped, and the model answers without it; objects are dropped too, and shift those of the samples that follow in the batch.
     Fix: Begin the first question with the tag and a line break.
-    Source: `videorefer/mm_utils.py`, `preprocess_multimodal`.
+    Source: `videorefer/mm_utils.py`, `preprocess_multimodal`; `videorefer/model/videorefer_arch.py`.
     Bad (videorefer): {"image": "a.png", "conversations": [{"from": "human", "value": "What is it?"}, {"from": "gpt", "value": "A dog."}]}
+    Bad (videorefer): {"video": "clip.mp4", "conversations": [{"from": "human", "value": "<image>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
     Good (videorefer): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    files = [*record.images, *record.videos]
-    if not files or media_tags(record):
+    tag = own_tag(record)
+    if tag is None or not (record.images or record.videos) or media_tags(record):
         return
-    tag = IMAGE if files[0].kind == "image" else VIDEO
-    first = next((turn for turn in record.spoken_by("user") if turn.text is not None), None)
-    edits = (Edit("set", first.text_pointer, f"{tag}\n{first.text}"),) if first is not None else ()
-    yield Hit(f"no {tag} in the turns", first.text_pointer if first else "", edits=edits)
+    asked = [turn for turn in record.spoken_by("user") if turn.text is not None]
+    other = VIDEO if tag == IMAGE else IMAGE
+    turn = next((turn for turn in asked if turn.count(other)), asked[0] if asked else None)
+    edits: tuple[Edit, ...] = ()
+    if turn is not None:
+        text = turn.text or ""
+        text = text.replace(other, tag, 1) if other in text else f"{tag}\n{text}"
+        edits = (Edit("set", turn.text_pointer, text),)
+    severity: Severity | None = "error" if record.raw.get("annotation") else None
+    place = turn.text_pointer if turn else ""
+    yield Hit(f"no {tag} in the turns", place, edits=edits, severity=severity)
 
 
 @check("V02", severity="error", formats=VIDEOREFER, guard=f"{TAGS} < 2", fixable="always")
 def tags_in_several_turns(record: RecordView) -> Iterator[Hit]:
-    """`<image>` or `<video>` stands in several turns.
+    """The tag of the picture or video stands in several turns.
 
     Upstream: each turn's tag takes the next picture of the batch: another sample's, or an IndexError.
     Fix: Keep the tag of the first turn.
@@ -68,8 +89,9 @@ def tags_in_several_turns(record: RecordView) -> Iterator[Hit]:
     Good (videorefer): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}, {"from": "human", "value": "And here?"}, {"from": "gpt", "value": "A cat."}]}
     """
     turns = list({turn.index: turn for turn in media_tags(record)}.values())
-    if len(turns) > 1:
-        edits = tuple(Edit("set", turn.text_pointer, without_tags(turn.text or "")) for turn in turns[1:])
+    tag = own_tag(record)
+    if tag is not None and len(turns) > 1:
+        edits = tuple(Edit("set", turn.text_pointer, without_tag(turn.text or "", tag)) for turn in turns[1:])
         yield Hit(f"media tags in {len(turns)} turns", turns[1].text_pointer, edits=edits)
 
 
@@ -77,36 +99,51 @@ def tags_in_several_turns(record: RecordView) -> Iterator[Hit]:
     "V03",
     severity="error",
     formats=VIDEOREFER,
-    guard=f"{REGIONS} == (0 if r.annotation is UNSET else len(r.annotation))",
+    guard=f"regular and {REGIONS} == {OBJECTS} and ({OBJECTS} == 0 or kind != 'text'"
+    " and '<region>' not in answer_marks and user_marks[0] == '<' + kind + '>')",
 )
 def region_count(record: RecordView) -> Iterator[Hit]:
-    """The number of `<region>` is not the number of objects.
+    """The number of `<region>` is not the number of objects, or one stands before the picture's or video's tag.
 
-    Regions take the objects of `annotation` in order, and the counter runs on over the samples of a batch.
+    Regions take the objects of `annotation` in order, and the counter runs on over the samples of a batch. They are
+    looked for behind the tag of the picture or video.
 
     Upstream: nothing is checked: from here on every sample of the batch gets another sample's regions.
-    Fix: Write one <region> for each object.
-    Source: `videorefer/model/videorefer_arch.py`.
+    Fix: Write one <region> for each object, behind <image> or <video>.
+    Source: `videorefer/model/videorefer_arch.py`, `prepare_inputs_labels_for_multimodal`.
     Bad (videorefer): {"image": "a.png", "annotation": [{"0": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
+    Bad (videorefer): {"image": "a.png", "annotation": [{"0": {"segmentation": null}}], "conversations": [{"from": "human", "value": "What is <region>?"}, {"from": "gpt", "value": "Show me."}, {"from": "human", "value": "<image>\\nHere."}, {"from": "gpt", "value": "A dog."}]}
     Good (videorefer): {"image": "a.png", "annotation": [{"0": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     """
     objects = record.raw.get("annotation", [])
-    regions = record.count(REGION)
-    wrong_case = any(
+    if not isinstance(objects, list) or (not objects and "annotation" in record.raw):
+        return  # V05
+    if any(
         mark.text != REGION and mark.text.lower() == REGION for turn in record.turns for mark in turn.marks
-    )
-    if (
-        isinstance(objects, list)
-        and regions != len(objects)
-        and not wrong_case
-        and (objects or "annotation" not in record.raw)
     ):
-        place = (
-            "/annotation"
-            if "annotation" in record.raw
-            else next(t.text_pointer for t, _ in record.marked(REGION))
+        return  # V04
+    if record.kind == "text" and objects:
+        return  # V18
+    turns = [turn for turn in read_turns(record) if turn.count(REGION)]
+    regions = sum(turn.count(REGION) for turn in turns)
+    if regions != len(objects):
+        place = "/annotation" if objects else turns[0].text_pointer
+        upstream = None
+        if record.kind == "text":
+            upstream = "Nothing takes their place: the model reads a token that it was never taught."
+        elif regions == 1:
+            upstream = "It takes the features of an empty mask."
+        message = f"{regions} <region>, {len(objects)} {'object' if len(objects) == 1 else 'objects'}"
+        severity: Severity | None = "warning" if record.kind == "text" else None
+        yield Hit(message, place, upstream=upstream, severity=severity)
+        return
+    tagged = media_tags(record)
+    early = [turn for turn in turns if tagged and turn.index < tagged[0].index]
+    if early:
+        yield Hit(
+            f"<region> in turn {early[0].index}, {own_tag(record)} in turn {tagged[0].index}",
+            early[0].text_pointer,
         )
-        yield Hit(f"{regions} <region>, {len(objects)} {'object' if len(objects) == 1 else 'objects'}", place)
 
 
 @check("V04", severity="warning", formats=VIDEOREFER, guard="own_markers", fixable="always")
@@ -211,7 +248,7 @@ def video_list(record: RecordView) -> Iterator[Hit]:
     Good (videorefer): {"video": "clip.mp4", "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
     """
     video = record.raw.get("video")
-    if isinstance(video, list):
+    if isinstance(video, list) and "image" not in record.raw:
         edits = (Edit("set", "/video", video[0]),) if len(video) == 1 and isinstance(video[0], str) else ()
         yield Hit(f"`video` is a list of {len(video)}", "/video", edits=edits)
 
@@ -232,7 +269,7 @@ def annotation_without_media(record: RecordView) -> Iterator[Hit]:
 
 @check("V19", severity="warning", formats=VIDEOREFER, guard=f"{TAGS} < 2", fixable="always")
 def tags_in_one_turn(record: RecordView) -> Iterator[Hit]:
-    """One turn holds several media tags.
+    """One turn holds the tag of the picture or video several times.
 
     Upstream: they are taken for one, at the start of the turn: where they stood is lost.
     Fix: Keep one, at the start.
@@ -241,10 +278,10 @@ def tags_in_one_turn(record: RecordView) -> Iterator[Hit]:
     Good (videorefer): {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
     """
     for turn in {turn.index: turn for turn in media_tags(record)}.values():
-        tags = [mark.text for mark in turn.marks if mark.text in (IMAGE, VIDEO)]
-        if len(tags) > 1:
-            edits = (Edit("set", turn.text_pointer, f"{tags[0]}\n{without_tags(turn.text or '')}"),)
-            yield Hit(f"turn {turn.index} holds {len(tags)} media tags", turn.text_pointer, edits=edits)
+        tag = own_tag(record)
+        if tag is not None and turn.count(tag) > 1:
+            edits = (Edit("set", turn.text_pointer, f"{tag}\n{without_tag(turn.text or '', tag)}"),)
+            yield Hit(f"turn {turn.index} holds {turn.count(tag)} {tag}", turn.text_pointer, edits=edits)
 
 
 def region_beyond(record: RecordView, limit: int) -> tuple[TurnView, int, bool] | None:

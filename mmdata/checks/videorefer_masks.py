@@ -105,38 +105,45 @@ def no_size(record: RecordView) -> Iterator[Hit]:
     Bad (videorefer): {"image": "a.png", "annotation": [{"0": {"segmentation": [[1, 1, 9, 1, 9, 9]]}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     Good (videorefer): {"image": "a.png", "height": 48, "width": 64, "annotation": [{"0": {"segmentation": [[1, 1, 9, 1, 9, 9]]}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    if "height" in record.raw or "width" in record.raw:
-        return
+    if "height" in record.raw:
+        return  # without `width` that is V08
     for mask in masks_of(record):
         listed = isinstance(mask.segmentation, dict) and isinstance(mask.segmentation.get("counts"), list)
         if listed or isinstance(mask.segmentation, list):
             size = mask.segmentation.get("size") if listed else None
             known = isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)
-            edits = (
-                (Edit("add", "/height", size[0]), Edit("add", "/width", size[1])) if known and size else ()
-            )
+            edits: tuple[Edit, ...] = ()
+            if known and size and record.raw.get("width", size[1]) == size[1]:
+                width = () if "width" in record.raw else (Edit("add", "/width", size[1]),)
+                edits = (Edit("add", "/height", size[0]), *width)
             what = "an uncompressed RLE" if listed else "polygons"
             yield Hit(
-                f"{mask.name} is {what}, and the record has no `height` and `width`",
+                f"{mask.name} is {what}, and the record has no `height`{'' if 'width' in record.raw else ' and `width`'}",
                 mask.pointer,
                 edits=edits,
             )
             return
 
 
-@check("V08", severity="error", formats=VIDEOREFER, guard="(r.height is UNSET) == (r.width is UNSET)")
+@check(
+    "V08",
+    severity="error",
+    formats=VIDEOREFER,
+    guard=f"{NO_OBJECTS} or r.height is UNSET or r.width is not UNSET",
+)
 def half_a_size(record: RecordView) -> Iterator[Hit]:
-    """The record has `height` and no `width`, or the reverse.
+    """The record has an `annotation` and `height`, and no `width`.
+
+    Without `height`, `width` is not read; without `annotation`, neither is.
 
     Upstream: KeyError: the run crashes.
     Fix: Give both.
     Source: `videorefer/train.py`.
-    Bad (videorefer): {"image": "a.png", "height": 48, "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
-    Good (videorefer): {"image": "a.png", "height": 48, "width": 64, "conversations": [{"from": "human", "value": "<image>\\nWhat is it?"}, {"from": "gpt", "value": "A dog."}]}
+    Bad (videorefer): {"image": "a.png", "height": 48, "annotation": [{"0": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
+    Good (videorefer): {"image": "a.png", "height": 48, "width": 64, "annotation": [{"0": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    if ("height" in record.raw) != ("width" in record.raw):
-        there = "height" if "height" in record.raw else "width"
-        yield Hit(f"`{there}` without the other", f"/{there}")
+    if "annotation" in record.raw and "height" in record.raw and "width" not in record.raw:
+        yield Hit("`height` without `width`", "/height")
 
 
 @check("V09", severity="error", formats=VIDEOREFER, guard=NO_OBJECTS)
@@ -159,6 +166,25 @@ def different_shapes(record: RecordView) -> Iterator[Hit]:
         elif shape != first[1]:
             yield Hit(
                 f"{mask.name} is {shape[0]} x {shape[1]}, {first[0].name} is {first[1][0]} x {first[1][1]} (height x width)",
+                mask.pointer,
+            )
+            return
+
+
+@part("V09")
+def null_beside_others(record: RecordView, media: MediaView) -> Iterator[Hit]:
+    """A null mask is made at the size of the picture or video, the others at their own."""
+    sizes = [(f.height, f.width) for _, _, f in media.images[:1]]
+    sizes += [(f.height, f.width) for _, _, f in media.videos[:1]]
+    masks = list(masks_of(record))
+    null = next((mask for mask in masks if mask.segmentation is None), None)
+    if null is None or not sizes or not all(sizes[0]):
+        return
+    for mask in masks:
+        shape = shape_of(mask.segmentation, record)
+        if shape is not None and shape != sizes[0]:
+            yield Hit(
+                f"{mask.name} is {shape[0]} x {shape[1]}, {null.name} is null and made at the size of the media, {sizes[0][0]} x {sizes[0][1]} (height x width)",
                 mask.pointer,
             )
             return
@@ -191,28 +217,23 @@ def warped_mask(record: RecordView, media: MediaView) -> Iterator[Hit]:
                 return
 
 
-@check("V12", severity="warning", formats=VIDEOREFER, guard=NO_OBJECTS, fixable="sometimes")
+@check("V12", severity="warning", formats=VIDEOREFER, guard=NO_OBJECTS)
 def gif_order(record: RecordView) -> Iterator[Hit]:
-    """The frame keys of a gif are not in ascending order.
+    """A gif has masks on several frames.
 
-    Upstream: a gif's frames come back in ascending order, the masks in key order: masks lie on the wrong frames.
-    Fix: Sort the keys.
-    Source: `videorefer/mm_utils.py`, the gif branch.
-    Bad (videorefer): {"video": "clip.gif", "annotation": [{"3": {"segmentation": null}, "1": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
-    Good (videorefer): {"video": "clip.gif", "annotation": [{"1": {"segmentation": null}, "3": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
+    Upstream: a gif's frames come back in ascending order, and the masks count them in the order of a Python set, which differs from run to run: masks lie on the wrong frames.
+    Fix: Put all masks on one frame, or make a video or a folder of frames of the gif.
+    Source: `videorefer/train.py`, `all_frames`; `videorefer/mm_utils.py`, the gif branch of `process_video`.
+    Bad (videorefer): {"video": "clip.gif", "annotation": [{"1": {"segmentation": null}, "3": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
+    Good (videorefer): {"video": "clip.gif", "annotation": [{"1": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     """
     video, objects = record.raw.get("video"), record.raw.get("annotation")
-    if not isinstance(video, str) or not video.lower().endswith(".gif") or not isinstance(objects, list):
+    if record.kind != "video" or not isinstance(video, str) or not video.endswith(".gif"):
         return
-    for number, entry in enumerate(objects):
-        frames = [frame_number(key) for key in entry] if isinstance(entry, dict) else []
-        if None in frames or frames == sorted(f for f in frames if f is not None):
-            continue
-        ordered = dict(sorted(entry.items(), key=lambda item: int(item[0])))
-        edits = (Edit("set", f"/annotation/{number}", ordered),)
-        yield Hit(
-            f"object {number}: the frames of the gif are not ascending", f"/annotation/{number}", edits=edits
-        )
+    entries = objects if isinstance(objects, list) else []
+    frames = {frame for entry in entries if isinstance(entry, dict) for frame in entry}
+    if len(frames) > 1:
+        yield Hit(f"the masks lie on {len(frames)} frames of a gif", "/annotation")
 
 
 @check("V13", severity="warning", formats=VIDEOREFER)

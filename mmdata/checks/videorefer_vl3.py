@@ -1,14 +1,14 @@
-"""VideoRefer's VideoLLaMA3 dialect: keys, tags, regions and masks of a record (L01 to L14)."""
+"""VideoRefer's VideoLLaMA3 dialect: keys, tags, regions and masks of a record (L01 to L18)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from mmdata.checks.registry import SHAPE, Hit, check
+from mmdata.checks.registry import SHAPE, Hit, check, part
 from mmdata.checks.videorefer import REGION, region_beyond
-from mmdata.checks.videorefer_masks import Placed, polygon_faults, rle_fault
-from mmdata.checks.view import RecordView
+from mmdata.checks.videorefer_masks import Placed, frame_number, polygon_faults, rle_fault, shape_of
+from mmdata.checks.view import MediaView, RecordView, TurnView
 from mmdata.finding import Edit, Severity
 from mmdata.io.record import Problem
 
@@ -16,10 +16,16 @@ VL3 = ("videorefer-vl3",)
 NO_MASKS = "r.masks is UNSET"
 
 
+def read_turns(record: RecordView) -> list[TurnView]:
+    """The turns that the trainer reads: from the first one of `human` or `system` on."""
+    start = next((turn.index for turn in record.turns if turn.role in ("human", "system")), len(record.turns))
+    return record.turns[start:]
+
+
 def masks_of(record: RecordView) -> Iterator[Placed]:
-    """The masks of a record, in the trainer's order: object, then key order."""
+    """The masks of a record, in the trainer's order: object, then key order. A record of text has none that are read."""
     entries = record.raw.get("masks")
-    for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+    for number, entry in enumerate(entries if isinstance(entries, list) and record.kind != "text" else ()):
         if record.kind == "video" and isinstance(entry, dict) and not _is_rle(entry):
             for frame, value in entry.items():
                 key = frame.replace("~", "~0").replace("/", "~1")
@@ -32,21 +38,26 @@ def _is_rle(value: Any) -> bool:
     return isinstance(value, dict) and {"size", "counts"} <= value.keys()
 
 
-@check("L01", severity="error", formats=VL3, guard=SHAPE, fixable="always")
+@check("L01", severity="error", formats=VL3, guard="not empty_media", fixable="sometimes")
 def video_string(record: RecordView) -> Iterator[Hit]:
-    """`video` is a string; the loader wants a list of one path.
+    """`video` is a string or an empty list; the loader wants a list of one path.
 
     The guide shows a string.
 
-    Upstream: the string is walked character by character and fails: the sample is replaced by a random one, without end if all are so.
+    Upstream: ValueError: the sample is replaced by a random one, without end if all are so.
     Fix: Write the path in a list.
     Source: `videorefer_videollama3/train.py`.
     Bad (videorefer-vl3): {"video": "clip.mp4", "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
     Good (videorefer-vl3): {"video": ["clip.mp4"], "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
     """
     video = record.raw.get("video")
+    if record.kind != "video":
+        return
     if isinstance(video, str):
-        yield Hit("`video` is a string, not a list", "/video", edits=(Edit("set", "/video", [video]),))
+        edits = (Edit("set", "/video", [video]),) if video else ()
+        yield Hit("`video` is a string, not a list", "/video", edits=edits)
+    elif video == []:
+        yield Hit("`video` is an empty list", "/video")
 
 
 @check("L02", severity="error", formats=VL3, keys=("annotation",), guard=SHAPE, fixable="sometimes")
@@ -113,7 +124,7 @@ def segmentation_wrapper(record: RecordView) -> Iterator[Hit]:
     "L04",
     severity="error",
     formats=VL3,
-    guard=f"{NO_MASKS} and '<region>' not in user_marks and '<region>' not in answer_marks",
+    guard=f"{NO_MASKS} and '<region>' not in user_marks and '<region>' not in answer_marks and '<region>' not in other_marks",
 )
 def region_count(record: RecordView) -> Iterator[Hit]:
     """The number of `<region>` is not the number of masks.
@@ -126,17 +137,28 @@ def region_count(record: RecordView) -> Iterator[Hit]:
     Bad (videorefer-vl3): {"video": ["clip.mp4"], "masks": [{"0": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}, "1": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     Good (videorefer-vl3): {"video": ["clip.mp4"], "masks": [{"0": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    if "annotation" in record.raw and "masks" not in record.raw:
+    if ("annotation" in record.raw and "masks" not in record.raw) or not isinstance(
+        record.raw.get("masks") or [], list
+    ):
         return  # L02 says why there are none
-    masks, regions = sum(1 for _ in masks_of(record)), record.count(REGION)
-    if regions == masks or not isinstance(record.raw.get("masks", []), list):
+    if record.kind == "text" and record.raw.get("masks"):
+        yield Hit(
+            "`masks` in a record without picture or video",
+            "/masks",
+            upstream="the masks are never read, and every <region> stays plain words",
+        )
         return
-    place = (
-        "/masks" if "masks" in record.raw else next(turn.text_pointer for turn, _ in record.marked(REGION))
-    )
-    fewer = regions < masks
-    upstream = "the sample is replaced by a random one" if fewer else "the further <region> stay plain words"
-    yield Hit(f"{regions} <region>, {masks} {'mask' if masks == 1 else 'masks'}", place, upstream=upstream)
+    marked = [turn for turn in read_turns(record) if turn.count(REGION)]
+    masks, regions = sum(1 for _ in masks_of(record)), sum(turn.count(REGION) for turn in marked)
+    if regions != masks:
+        fewer = regions < masks
+        place = "/masks" if "masks" in record.raw else marked[0].text_pointer
+        upstream = (
+            "the sample is replaced by a random one" if fewer else "the further <region> stay plain words"
+        )
+        yield Hit(
+            f"{regions} <region>, {masks} {'mask' if masks == 1 else 'masks'}", place, upstream=upstream
+        )
 
 
 def _decodable(mask: Placed) -> bool:
@@ -244,11 +266,11 @@ def blank_line(problem: Problem) -> Iterator[Hit]:
     yield Hit(problem.message)
 
 
-@check("L10", severity="error", formats=VL3, guard="r.masks is UNSET or len(r.masks) > 0", fixable="always")
+@check("L10", severity="error", formats=VL3, guard=NO_MASKS, fixable="sometimes")
 def empty_masks(record: RecordView) -> Iterator[Hit]:
-    """`masks` is an empty list.
+    """`masks` is an empty list, or for a video a list of objects without a mask.
 
-    Upstream: for a video the frames are taken from the masks, and there are none: the sample is replaced by a random one.
+    Upstream: for a video the masks are stacked, and there are none: the sample is replaced by a random one; for a picture the list is passed over.
     Fix: Remove the key.
     Source: `videorefer_videollama3/train.py`.
     Bad (videorefer-vl3): {"video": ["clip.mp4"], "masks": [], "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
@@ -257,37 +279,53 @@ def empty_masks(record: RecordView) -> Iterator[Hit]:
     if record.raw.get("masks") == []:
         severity: Severity = "error" if record.kind == "video" else "warning"
         yield Hit("`masks` is an empty list", "/masks", edits=(Edit("remove", "/masks"),), severity=severity)
+    elif record.kind == "video" and record.raw.get("masks") and all(e == {} for e in record.raw["masks"]):
+        yield Hit("no object of `masks` has a mask", "/masks", edits=(Edit("remove", "/masks"),))
 
 
-_IMAGES = "user_marks.count('<image>') + answer_marks.count('<image>') + other_marks.count('<image>')"
-_VIDEOS = "user_marks.count('<video>') + answer_marks.count('<video>') + other_marks.count('<video>')"
+_IMAGES = "user_marks.count('<image>') + answer_marks.count('<image>')"
+_VIDEOS = "user_marks.count('<video>') + answer_marks.count('<video>')"
 
 
 @check(
     "L11",
     severity="error",
     formats=VL3,
-    guard=f"({_IMAGES} == n_images or {_IMAGES} == 0) and ({_VIDEOS} == 0 or {_VIDEOS} == n_videos)",
+    guard=f"regular and ({_IMAGES} == n_images or {_IMAGES} == 0 and n_images == 1) and ({_VIDEOS} == 0"
+    f" or kind == 'video' and '<video>' not in answer_marks and {_VIDEOS} == 1)",
 )
 def tag_count(record: RecordView) -> Iterator[Hit]:
-    """The number of `<image>` is not the number of pictures, or there are several `<video>`.
+    """The number of `<image>` is not the number of pictures, or `<video>` does not stand once in the questions.
 
-    Tags that are absent everywhere are put in front for you.
+    A tag that is absent everywhere is put in front, once. An `<image>` counts in every turn, a `<video>` in questions.
 
     Upstream: the counts are asserted: the sample is replaced by a random one.
     Fix: Write one <image> for each picture, one <video> for a video.
-    Source: `videorefer_videollama3/train.py`.
+    Source: `videorefer_videollama3/train.py`, `_convert_normal`; `videorefer_videollama3/model/processor.py`.
     Bad (videorefer-vl3): {"image": ["a.png", "b.png"], "conversations": [{"from": "human", "value": "<image>\\nWhich is larger?"}, {"from": "gpt", "value": "The first."}]}
+    Bad (videorefer-vl3): {"image": ["a.png", "b.png"], "conversations": [{"from": "human", "value": "Which is larger?"}, {"from": "gpt", "value": "The first."}]}
     Good (videorefer-vl3): {"image": ["a.png", "b.png"], "conversations": [{"from": "human", "value": "<image>\\n<image>\\nWhich is larger?"}, {"from": "gpt", "value": "The first."}]}
     """
-    pictures, images, videos = len(record.images), record.count("<image>"), record.count("<video>")
-    if images and images != pictures:
-        place = next(turn.text_pointer for turn, _ in record.marked("<image>"))
-        yield Hit(f"{images} <image> for {pictures} {'picture' if pictures == 1 else 'pictures'}", place)
-    if videos and (videos > 1 or record.kind != "video"):
-        place = next(turn.text_pointer for turn, _ in record.marked("<video>"))
-        what = "the record names no video" if record.kind != "video" else "the record has one video"
-        yield Hit(f"{videos} <video>, and {what}", place)
+    turns = read_turns(record)
+    asked = [turn for turn in turns if turn.speaker == "user"]
+    tagged = {tag: [turn for turn in turns if turn.count(tag)] for tag in ("<image>", "<video>")}
+    pictures, images = len(record.images), sum(turn.count("<image>") for turn in turns)
+    put_in_front = record.kind == "image" and turns and not images
+    if turns and images + bool(put_in_front) != pictures:
+        place = tagged["<image>"][0].text_pointer if images else "/image"
+        what = "pictures" if pictures != 1 else "picture"
+        yield Hit(f"{images} <image> for {pictures} {what}", place)
+    if not tagged["<video>"]:
+        return
+    place, videos = tagged["<video>"][0].text_pointer, sum(turn.count("<video>") for turn in asked)
+    if record.kind == "video" and videos != 1:
+        yield Hit(f"{videos} <video> in the questions, and the record has one video", place)
+    elif record.kind == "video" and tagged["<video>"] != [turn for turn in asked if turn.count("<video>")]:
+        yield Hit("an answer holds <video>", place, severity="warning", upstream="it stays plain words")
+    elif record.kind != "video":
+        upstream = "it vanishes from questions" if record.kind == "text" else "it stays plain words"
+        message = "the turns hold <video>, and the record names no video"
+        yield Hit(message, place, severity="warning", upstream=upstream)
 
 
 @check(
@@ -355,11 +393,133 @@ def broken_mask(record: RecordView) -> Iterator[Hit]:
             and "segmentation" not in value
         ):
             yield Hit(f"{mask.name} of a picture is no RLE", mask.pointer)
-    needs = [
-        m
-        for m in masks_of(record)
-        if isinstance(m.segmentation, list)
-        or (_is_rle(m.segmentation) and isinstance(m.segmentation["counts"], list))
-    ]
-    if needs and not ("height" in record.raw and "width" in record.raw):
+    masks = list(masks_of(record))
+    needs = [m for m in masks if isinstance(m.segmentation, list) or _is_uncompressed(m.segmentation)]
+    if masks and "height" in record.raw and "width" not in record.raw:
+        yield Hit("`height` without `width`", "/height")
+    elif needs and "height" not in record.raw:
         yield Hit(f"{needs[0].name} needs `height` and `width`, which the record lacks", needs[0].pointer)
+
+
+def _is_uncompressed(value: Any) -> bool:
+    return _is_rle(value) and isinstance(value["counts"], list)
+
+
+@check("L15", severity="error", formats=VL3, guard=NO_MASKS)
+def different_shapes(record: RecordView) -> Iterator[Hit]:
+    """The masks of a record have different sizes.
+
+    Upstream: stacking them into one array fails: the sample is replaced by a random one.
+    Fix: Make all masks at one size.
+    Source: `videorefer_videollama3/train.py`, `_convert_normal`.
+    Bad (videorefer-vl3): {"image": "a.png", "masks": [{"size": [4, 4], "counts": "52;"}, {"size": [2, 8], "counts": "52;"}], "conversations": [{"from": "human", "value": "<image>\\nCompare <region> and <region>."}, {"from": "gpt", "value": "Two dogs."}]}
+    Good (videorefer-vl3): {"image": "a.png", "masks": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}, {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "<image>\\nCompare <region> and <region>."}, {"from": "gpt", "value": "Two dogs."}]}
+    """
+    first: tuple[Placed, tuple[int, int]] | None = None
+    for mask in masks_of(record):
+        shape = shape_of(mask.segmentation, record)
+        if shape is None:
+            continue
+        if first is None:
+            first = mask, shape
+        elif shape != first[1]:
+            yield Hit(
+                f"{mask.name} is {shape[0]} x {shape[1]}, {first[0].name} is {first[1][0]} x {first[1][1]} (height x width)",
+                mask.pointer,
+            )
+            return
+
+
+@check("L16", severity="error", formats=VL3, guard=NO_MASKS)
+def frame_key(record: RecordView) -> Iterator[Hit]:
+    """A frame key is no number, or no frame of the video.
+
+    Keys are absolute frame numbers of the decoded video, or positions in a folder's listing.
+
+    Upstream: int() or the frame's look-up fails: the sample is replaced by a random one.
+    Fix: Write the frame's number, counted from 0.
+    Source: `videorefer_videollama3/train.py`; `videorefer_videollama3/mm_utils.py`, `load_video`.
+    Bad (videorefer-vl3): {"video": ["clip.mp4"], "masks": [{"first": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
+    Bad (videorefer-vl3; media=header): {"video": ["clip.mp4"], "masks": [{"8": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
+    Good (videorefer-vl3; media=header): {"video": ["clip.mp4"], "masks": [{"7": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
+    """
+    for mask in masks_of(record):
+        number = frame_number(mask.frame) if mask.frame else None
+        if (
+            mask.frame and mask.frame != "segmentation" and (number is None or number < 0)
+        ):  # `segmentation`: L03
+            yield Hit(f"{mask.name}: {mask.frame!r} is no frame number", mask.pointer)
+
+
+@part("L16")
+def frame_in_video(record: RecordView, media: MediaView) -> Iterator[Hit]:
+    """Frame numbers against the video's frames."""
+    for _, path, facts in media.videos[:1]:
+        for mask in masks_of(record):
+            number = frame_number(mask.frame)
+            if facts.frames is not None and number is not None and number >= facts.frames:
+                yield Hit(
+                    f"{mask.name}: the video has {facts.frames} frames", mask.pointer, related_path=path
+                )
+
+
+@check(
+    "L17",
+    severity="error",
+    formats=VL3,
+    guard="r.video is UNSET or type(r.video) is list and len(r.video) < 2",
+)
+def incomplete_frames(record: RecordView) -> Iterator[Hit]:
+    """A list of frames lacks `timestamps` or `masked_video`, or they are too short.
+
+    `timestamps` has the second of each frame; `masked_video` lists the pictures that the masks lie on, one for each
+    frame key in order of first appearance, and may be empty without masks.
+
+    Upstream: KeyError or IndexError: the sample is replaced by a random one.
+    Fix: Add the key, or name one video file.
+    Source: `videorefer_videollama3/train.py`, `_convert_normal`.
+    Bad (videorefer-vl3): {"video": ["a.png", "b.png"], "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
+    Good (videorefer-vl3): {"video": ["a.png", "b.png"], "timestamps": [0, 0.5], "masked_video": [], "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, {"from": "gpt", "value": "Nothing."}]}
+    """
+    video = record.raw.get("video")
+    if record.kind != "video" or not isinstance(video, list) or len(video) < 2:
+        return
+    missing = [key for key in ("timestamps", "masked_video") if key not in record.raw]
+    if missing:
+        yield Hit(f"a list of frames without {' and '.join(f'`{key}`' for key in missing)}", "/video")
+        return
+    frames = {frame_number(mask.frame) for mask in masks_of(record) if mask.frame} - {None}
+    for key, needed in (("timestamps", len(video)), ("masked_video", len(frames))):
+        value = record.raw[key]
+        if not isinstance(value, list) or len(value) < needed:
+            number = len(value) if isinstance(value, list) else "no list"
+            yield Hit(
+                f"`{key}` has {number} of {needed} entries"
+                if isinstance(value, list)
+                else f"`{key}` is no list",
+                f"/{key}",
+            )
+
+
+@check("L18", severity="warning", formats=VL3, guard=NO_MASKS)
+def gif_order(record: RecordView) -> Iterator[Hit]:
+    """The frame keys of a gif do not appear in ascending order.
+
+    Upstream: a gif's frames come back in ascending order, the masks count them in order of first appearance: masks lie on the wrong frames.
+    Fix: Order the objects and their keys so that each new frame is later than those before it.
+    Source: `videorefer_videollama3/train.py`; `videorefer_videollama3/mm_utils.py`, `load_video_from_ids`.
+    Bad (videorefer-vl3): {"video": ["clip.gif"], "masks": [{"3": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}, "1": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nCompare <region> and <region>."}, {"from": "gpt", "value": "Two dogs."}]}
+    Good (videorefer-vl3): {"video": ["clip.gif"], "masks": [{"1": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}, "3": {"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}}], "conversations": [{"from": "human", "value": "<video>\\nCompare <region> and <region>."}, {"from": "gpt", "value": "Two dogs."}]}
+    """
+    video = record.raw.get("video")
+    if (
+        record.kind != "video"
+        or not isinstance(video, list)
+        or len(video) != 1
+        or not str(video[0]).endswith(".gif")
+    ):
+        return
+    frames = list(dict.fromkeys(frame_number(mask.frame) for mask in masks_of(record) if mask.frame))
+    known = [frame for frame in frames if frame is not None]
+    if len(known) == len(frames) and known != sorted(known):
+        yield Hit("the frames of the gif do not appear in ascending order", "/masks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
 from mmdata.formats._shared import decode
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
-from schemas.sample import Media, MediaPart, Origin, Part, RegionPart, Sample, SampleObject
+from schemas.sample import Media, MediaPart, Origin, RegionPart, Sample, SampleObject
 
 
 def speaker(role: str) -> Speaker | None:
@@ -76,19 +77,16 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
         extras=decode.extras(record, "annotation", "width", "height", files[0].pointer[1:] if files else ""),
         origin=origin,
     )
-    regions = 0
-
-    def take(match: re.Match[str]) -> Part | None:
-        nonlocal regions
-        if match[0] == "<region>":
-            regions += 1
-            return RegionPart(regions - 1)
-        return MediaPart(0) if files else None
-
-    for turn, text in decode.turns(record, speaker, origin):
-        turn.parts = decode.split(text, _TAG, take)
-        sample.turns.append(turn)
-    decode.expect(regions, len(objects), "<region> for objects", origin)
+    numbers = itertools.count()
+    decode.fill_turns(
+        sample,
+        record,
+        speaker,
+        _TAG,
+        media=lambda _: MediaPart(0) if files else None,
+        region=lambda: RegionPart(next(numbers)),
+    )
+    decode.expect(next(numbers), len(objects), "<region> for objects", origin)
     return sample
 
 

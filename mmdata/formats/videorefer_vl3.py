@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,13 +21,13 @@ def speaker(role: str) -> Speaker:
 
 
 def kind(record: Mapping[str, Any]) -> str:
-    """`image` wins over `video`."""
-    return "image" if "image" in record else "video" if "video" in record else "text"
+    """`image` wins over `video`; null is as good as absent."""
+    return next((key for key in ("image", "video") if record.get(key) is not None), "text")
 
 
 def media(record: Mapping[str, Any]) -> list[MediaRef]:
     """The pictures, or else the video; a list of several, or one with timestamps, is a list of frames."""
-    if "image" in record:
+    if record.get("image") is not None:
         return refs(record, "image", "image")
     video = record.get("video")
     if isinstance(video, list) and (len(video) > 1 or "timestamps" in record):
@@ -84,21 +85,16 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
         origin=origin,
     )
     prompts = iter([RegionPart(k, frame or None) for k, one in enumerate(objects) for frame in one.masks])
-    seen = 0
+    tags = itertools.count()
 
-    def take(match: re.Match[str]) -> Part | None:
-        nonlocal seen
-        if match[0] == "<region>":
-            return next(prompts, None)
-        seen += 1
-        return MediaPart(seen - 1) if seen <= len(found) else None
+    def medium(_: re.Match[str]) -> Part | None:
+        number = next(tags)
+        return MediaPart(number) if number < len(found) else None
 
-    for turn, text in decode.turns(record, speaker, origin):
-        turn.parts = decode.split(text, _TAG, take)
-        sample.turns.append(turn)
+    decode.fill_turns(sample, record, speaker, _TAG, media=medium, region=lambda: next(prompts, None))
     if next(prompts, None) is not None:
         raise DataError(f"{decode.place(origin)}: fewer <region> than masks")
-    if found and seen == 0:
+    if found and next(tags) == 0:
         decode.imply_media(sample)
     return sample
 

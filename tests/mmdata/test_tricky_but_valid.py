@@ -100,7 +100,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ),
     (
         "videorefer-vl3",
-        {"video": ["a.png", "b.png"], "timestamps": [0, 1], "conversations": turns("<video>\nWhat?")},
+        {
+            "video": ["a.png", "b.png"],
+            "timestamps": [0, 1],
+            "masked_video": [],
+            "conversations": turns("<video>\nWhat?"),
+        },
     ),
 ]
 

@@ -58,6 +58,29 @@ def split(text: str, pattern: re.Pattern[str], take: Take) -> list[Part]:
     return parts
 
 
+def fill_turns(
+    sample: Sample,
+    record: Mapping[str, Any],
+    speaker: Callable[[str], Speaker | None],
+    pattern: re.Pattern[str],
+    media: Take,
+    region: Callable[[], Part | None],
+) -> None:
+    """Give a sample its turns: each `<region>` is what `region` says, every other placeholder what `media` says.
+
+    Raises:
+        DataError: the turns are not as the trainer reads them.
+    """
+
+    def take(match: re.Match[str]) -> Part | None:
+        return region() if match[0] == "<region>" else media(match)
+
+    assert sample.origin is not None
+    for turn, text in turns(record, speaker, sample.origin):
+        turn.parts = split(text, pattern, take)
+        sample.turns.append(turn)
+
+
 def imply_media(sample: Sample, media: int = 0) -> None:
     """Put a picture without a placeholder where the trainer puts it: in front of the first user turn."""
     for turn in sample.turns:
