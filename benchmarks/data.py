@@ -61,7 +61,7 @@ def geopixel_record(rng: random.Random, number: int) -> dict[str, Any]:
     return {
         "id": number,
         "conversations": turns,
-        "image": f"train/{number:08}.png",
+        "image": f"train/{number // 50:06}/{number % 50}.png",
         "polygons": str(DATA / f"polygons_{number % 50}.json"),
     }
 
@@ -96,7 +96,13 @@ def array(megabytes: int = 300, indent: int | None = None) -> Path:
         DATA.mkdir(exist_ok=True)
         for n in range(50):
             ring = [[10 + n, 10], [90, 10 + n], [90, 90], [10, 90]]
-            (DATA / f"polygons_{n}.json").write_text(json.dumps({"polygons": [[ring], [ring[:3]]]}))
+            described = {
+                "img": f"{n}.png",
+                "gcg_description": "The <p> tank </p> [SEG] and the <p> ship </p> [SEG].",
+            }
+            (DATA / f"polygons_{n}.json").write_text(
+                json.dumps({**described, "polygons": [[ring], [ring[:3]]]})
+            )
         rng = random.Random(2)
 
         def pieces() -> Iterator[str]:

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from mmdata.checks.geopixel import GEOPIXEL, mask_count_hits, no_target_hits, picture_size
 from mmdata.checks.registry import Hit, check, part
-from mmdata.checks.sidecars import MAX_BYTES, SEG, SidecarFacts, named
+from mmdata.checks.sidecars import MAX_BYTES, SEG, SidecarFacts, file_name, named
 from mmdata.checks.view import MediaView, RecordView
 
 POINTER = "/polygons"
 
-SETTLED = "sidecar.settled == answer_marks.count('[SEG]') and '[SEG]' not in user_marks and not other_marks"
-"""The file has nothing to report but the number of its objects, and that is the number of [SEG]."""
+SETTLED = (
+    "sidecar.settled == answer_marks.count('[SEG]') and '[SEG]' not in user_marks and not other_marks"
+    " and (sidecar.picture is None or sidecar.picture == picture)"
+)
+"""The file has nothing to report but its objects and its picture: as many as [SEG], and the record's."""
 
 
 @part("G05", guard=SETTLED)
@@ -169,7 +172,7 @@ def sidecar_disagrees(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit
     Good (geopixel; file=same.json:{"img": "elsewhere/a.png", "gcg_description": "<p> Here </p> [SEG]", "polygons": [[[[10, 10], [20, 10], [20, 20]]]]}): {"image": "a.png", "polygons": "same.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
     image = record.raw.get("image")
-    if sidecar.img is not None and isinstance(image, str) and _file_name(sidecar.img) != _file_name(image):
+    if sidecar.img is not None and isinstance(image, str) and sidecar.picture != file_name(image):
         message = f"the polygon file is for the picture {sidecar.img}, the record for {image}"
         yield Hit(message, POINTER, related_path=sidecar.path)
     answers = [turn.count(SEG) for turn in record.spoken_by("assistant")]
@@ -179,10 +182,6 @@ def sidecar_disagrees(record: RecordView, sidecar: SidecarFacts) -> Iterator[Hit
             f"{sidecar.described} [SEG] in the polygon file's description, {sum(answers)} in the answers"
         )
         yield Hit(message, POINTER, related_path=sidecar.path)
-
-
-def _file_name(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2]
 
 
 @check("G10", severity="warning", formats=GEOPIXEL)

@@ -46,8 +46,10 @@ class SidecarFacts:
         beyond_int32: number of points with a coordinate that int32 cannot hold.
         bounds: extent of the points once their fractions are cut off, or None without points.
         img: its ``img``, if that is a string of at most `MAX_PATH` characters.
+        picture: the file name in `img`, without directories, or None.
         described: number of ``[SEG]`` in its ``gcg_description``, or None without that text.
-        settled: the number of objects if no check has anything to say about the file besides, else -1.
+        settled: the number of objects if no check has anything to say about the file besides its `picture`,
+            else -1.
     """
 
     path: str
@@ -68,6 +70,7 @@ class SidecarFacts:
     beyond_int32: int = 0
     bounds: Box | None = None
     img: str | None = None
+    picture: str | None = field(default=None, init=False)
     described: int | None = None
     settled: int = field(default=-1, init=False)
 
@@ -77,9 +80,9 @@ class SidecarFacts:
 
     def settle(self) -> None:
         """Work `settled` out again, after a change."""
-        # An `img` is compared with the record's picture; a description whose [SEG] are as many as the objects agrees
-        # with every record that has as many [SEG].
-        says_more = self.img is not None or self.described not in (None, 0, self.n_objects)
+        # A description whose [SEG] are as many as the objects agrees with every record that has as many [SEG].
+        says_more = self.described not in (None, 0, self.n_objects)
+        self.picture = None if self.img is None else file_name(self.img)
         self.settled = self.n_objects if self.ordinary and not says_more and self.n_objects else -1
 
     @property
@@ -160,6 +163,11 @@ def _facts(path: str, polygons: PolygonFile) -> SidecarFacts:
 def _places(polygons: PolygonFile, rings: Indices) -> tuple[tuple[Ring, ...], int]:
     """Where the first few of some rings are, and how many they are."""
     return tuple(polygons.place(int(ring)) for ring in rings[:LISTED]), len(rings)
+
+
+def file_name(path: str) -> str:
+    """The last part of a path, whichever slash its system writes."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def named(rings: tuple[Ring, ...], total: int) -> str:

@@ -60,7 +60,7 @@ def test_each_fault_is_counted_and_unsettles(tmp_path: Path, content: Any, fact:
         ({"polygons": [[[[-1, 3], [9, 3], [9, 9]]]]}, -1),  # outside of every picture
         ({"polygons": [[SQUARE], [[[10.0, 1], [20, 1], [20, 9]]]]}, 2),
         ({"polygons": []}, -1),
-        ({"polygons": [[SQUARE]], "img": "a.png"}, -1),
+        ({"polygons": [[SQUARE]], "img": "a.png"}, 1),  # the record's picture is another question
         ({"polygons": [[SQUARE]], "gcg_description": "<p> A </p> [SEG]"}, 1),
         ({"polygons": [[SQUARE]], "gcg_description": "<p> A </p> [SEG] [SEG]"}, -1),
         ({"polygons": [[SQUARE]], "gcg_description": "no mask"}, 1),
