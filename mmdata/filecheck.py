@@ -235,9 +235,12 @@ class FileChecker:
                     self.patterns.forget()
                     continue
                 verdict = None
-            if verdict is not None and not every:
+            accepts_all = False
+            if verdict is not None:
                 strings, layout = verdict
-                if not (look_for and layout.media) or all(present(path) for path in _paths(record, layout)):
+                if not every and (
+                    not (look_for and layout.media) or all(present(path) for path in _paths(record, layout))
+                ):
                     if layout.kind != kind:
                         self._saw(kind, since, first + i - since)
                         kind, since = layout.kind, first + i
@@ -247,10 +250,12 @@ class FileChecker:
                         self.patterns.learn(piece, layout)
                     i += 1
                     continue
+                accepts_all = _quotes(piece) == 2 * strings
             self._saw(kind, since, first + i - since)
             kind, since = "", first + i
-            if piece and accepts(piece):
-                self._record(RawRecord(first + i, block.base + starts[i], piece, None), ids)
+            if accepts_all or (piece and accepts(piece)):
+                raw = RawRecord(first + i, block.base + starts[i], piece, None)
+                self._record(raw, ids, accepted=accepts_all)
                 i += 1
             else:
                 items, i = source.repair(block, i)
@@ -290,10 +295,10 @@ class FileChecker:
         else:
             self._record(item, ids)
 
-    def _record(self, raw: RawRecord, ids: list[Any]) -> None:
-        """A record that the fast path did not accept, whatever is wrong with it."""
+    def _record(self, raw: RawRecord, ids: list[Any], *, accepted: bool = False) -> None:
+        """A record that the fast path does not settle; where it accepted the record, what lies beside it is looked at."""
         state = self.scan_state
-        result = self.records.check(raw)
+        result = self.records.check_accepted(raw) if accepted else self.records.check(raw)
         state.findings.extend(result.findings)
         state.broken += result.kind is None
         if result.kind is not None:
