@@ -75,6 +75,23 @@ def jsonl(megabytes: int = 200) -> Path:
     return path
 
 
+def for_loaders(megabytes: int = 20) -> Path:
+    """`jsonl`, and beside it the same records as ms-swift's `messages` rows and as LLaMA-Factory's ShareGPT rows."""
+    path = jsonl(megabytes)
+    roles = {"human": "user", "gpt": "assistant"}
+    with path.open(encoding="utf-8") as file:
+        records = [json.loads(line) for line in file]
+    for suffix, turns in (
+        (".messages.jsonl", lambda r: [{"role": roles[t["from"]], "content": t["value"]} for t in r]),
+        (".sharegpt.jsonl", lambda r: r),
+    ):
+        key = "messages" if "messages" in suffix else "conversations"
+        rows = ({key: turns(r["conversations"]), "images": [r["image"]]} for r in records)
+        if not path.with_suffix(suffix).exists():
+            _write(path.with_suffix(suffix), (json.dumps(row) + "\n" for row in rows), 10 * megabytes)
+    return path
+
+
 def array(megabytes: int = 300, indent: int | None = None) -> Path:
     """A GeoPixel array of that size, compact or indented, with its polygon files."""
     path = DATA / f"geopixel_{megabytes}_{indent or 'compact'}.json"
