@@ -14,6 +14,9 @@ from benchmarks.venvs import NotInstalled, constant, python_of
 PEERS = ("ms_swift", "llama_factory")
 MEGABYTES = 50
 
+ON_REQUEST = True
+"""It installs its peers: it runs when it is named."""
+
 
 def main(runs: int = 3) -> None:
     """Print the table, what each peer does, and why one is missing."""

@@ -78,18 +78,22 @@ def jsonl(megabytes: int = 200) -> Path:
 def for_loaders(megabytes: int = 20) -> Path:
     """`jsonl`, and beside it the same records as ms-swift's `messages` rows and as LLaMA-Factory's ShareGPT rows."""
     path = jsonl(megabytes)
-    roles = {"human": "user", "gpt": "assistant"}
-    with path.open(encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
-    for suffix, turns in (
-        (".messages.jsonl", lambda r: [{"role": roles[t["from"]], "content": t["value"]} for t in r]),
-        (".sharegpt.jsonl", lambda r: r),
-    ):
-        key = "messages" if "messages" in suffix else "conversations"
-        rows = ({key: turns(r["conversations"]), "images": [r["image"]]} for r in records)
+    for suffix, row in ((".messages.jsonl", _messages_row), (".sharegpt.jsonl", _sharegpt_row)):
         if not path.with_suffix(suffix).exists():
-            _write(path.with_suffix(suffix), (json.dumps(row) + "\n" for row in rows), 10 * megabytes)
+            with path.open(encoding="utf-8") as file:
+                rows = (json.dumps(row(json.loads(line))) + "\n" for line in file)
+                _write(path.with_suffix(suffix), rows, 10 * megabytes)
     return path
+
+
+def _messages_row(record: dict[str, Any]) -> dict[str, Any]:
+    roles = {"human": "user", "gpt": "assistant"}
+    turns = [{"role": roles[turn["from"]], "content": turn["value"]} for turn in record["conversations"]]
+    return {"messages": turns, "images": [record["image"]]}
+
+
+def _sharegpt_row(record: dict[str, Any]) -> dict[str, Any]:
+    return {"conversations": record["conversations"], "images": [record["image"]]}
 
 
 def array(megabytes: int = 300, indent: int | None = None) -> Path:

@@ -7,7 +7,7 @@ import tempfile
 
 LABEL = "ms-swift"
 REQUIRES = ("torch==2.13.0", "ms-swift==4.6.0")
-DOES = "keeps rows in Arrow, checks that messages have role and content, drops bad rows; no tags, no order, no positions"
+DOES = "keeps rows in Arrow, checks role words and that content is there, drops bad rows; no tags, no order, no positions"
 
 _cache = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, _cache, ignore_errors=True)
