@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME...] [--runs N]``: run the named benchmarks, or all of them."""
+"""``python -m benchmarks [NAME...] [--runs N]``: run the named benchmarks, or all that install nothing."""
 
 from __future__ import annotations
 
@@ -12,5 +12,8 @@ parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(found))
 parser.add_argument("--runs", type=int, help="runs of each peer; each benchmark has its own default")
 arguments = parser.parse_args()
 for name in arguments.names or found:
-    main = import_module(f"benchmarks.bench_{name}").main
-    main(arguments.runs) if arguments.runs else main()
+    module = import_module(f"benchmarks.bench_{name}")
+    if not arguments.names and getattr(module, "ON_REQUEST", False):
+        print(f"\nleft out, since it installs its peers: python -m benchmarks {name}")
+        continue
+    module.main(arguments.runs) if arguments.runs else module.main()

@@ -89,6 +89,27 @@ def long_jsonl(gigabytes: int = 10) -> Path:
     return path
 
 
+def for_loaders(megabytes: int = 20) -> Path:
+    """`jsonl`, and beside it the same records as ms-swift's `messages` rows and as LLaMA-Factory's ShareGPT rows."""
+    path = jsonl(megabytes)
+    for suffix, row in ((".messages.jsonl", _messages_row), (".sharegpt.jsonl", _sharegpt_row)):
+        if not path.with_suffix(suffix).exists():
+            with path.open(encoding="utf-8") as file:
+                rows = (json.dumps(row(json.loads(line))) + "\n" for line in file)
+                _write(path.with_suffix(suffix), rows, 10 * megabytes)
+    return path
+
+
+def _messages_row(record: dict[str, Any]) -> dict[str, Any]:
+    roles = {"human": "user", "gpt": "assistant"}
+    turns = [{"role": roles[turn["from"]], "content": turn["value"]} for turn in record["conversations"]]
+    return {"messages": turns, "images": [record["image"]]}
+
+
+def _sharegpt_row(record: dict[str, Any]) -> dict[str, Any]:
+    return {"conversations": record["conversations"], "images": [record["image"]]}
+
+
 def array(megabytes: int = 300, indent: int | None = None) -> Path:
     """A GeoPixel array of that size, compact or indented, with its polygon files."""
     path = DATA / f"geopixel_{megabytes}_{indent or 'compact'}.json"

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -41,23 +42,35 @@ class Figure:
     peak: float
 
 
-def compare(rivals: list[str], path: Path, *, runs: int = 5) -> list[Figure]:
-    """Run the peers on a file, shuffled in every round so that a slow minute of the machine hits all alike."""
+def compare(
+    rivals: list[str], path: Path, *, runs: int = 5, pythons: Mapping[str, Path] | None = None
+) -> list[Figure]:
+    """Run the peers on a file, shuffled in every round so that a slow minute of the machine hits all alike.
+
+    Args:
+        rivals: modules of `benchmarks.rivals`.
+        path: the file.
+        runs: rounds.
+        pythons: rival -> interpreter, for those with an environment of their own.
+    """
     rates: dict[str, list[float]] = {name: [] for name in rivals}
     peaks: dict[str, float] = dict.fromkeys(rivals, 0.0)
     for _ in range(runs):
         for name in random.sample(rivals, len(rivals)):
-            records, wall, _, peak = measure(name, path)
+            records, wall, _, peak = measure(name, path, (pythons or {}).get(name))
             rates[name].append(records / wall)
             peaks[name] = max(peaks[name], peak / 1024)
     return [Figure(label(name), median(rates[name]), peaks[name]) for name in rivals]
 
 
-def measure(name: str, path: Path) -> tuple[int, float, float, float]:
+def measure(name: str, path: Path, python: Path | None = None) -> tuple[int, float, float, float]:
     """One run: records, wall seconds, CPU seconds of the process itself, peak resident KiB."""
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", _CHILD, name, str(path)], capture_output=True, text=True, env=env
+        [str(python or sys.executable), "-c", _CHILD, name, str(path)],
+        capture_output=True,
+        text=True,
+        env=env,
     )
     if done.returncode:
         raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
