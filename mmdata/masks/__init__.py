@@ -15,6 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmdata.masks.contours import to_rings as to_rings
+    from mmdata.masks.raster import rasterize as rasterize
+    from mmdata.masks.ring_arrays import RingError as RingError
     from mmdata.masks.rings import PolygonFile as PolygonFile
     from mmdata.masks.rings import PolygonFileError as PolygonFileError
     from mmdata.masks.rings import load_polygon_file as load_polygon_file
@@ -24,29 +27,65 @@ if TYPE_CHECKING:
     from mmdata.masks.rle import check as check
     from mmdata.masks.rle import is_empty as is_empty
     from mmdata.masks.rle import runs as runs
+    from mmdata.masks.rle_decode import decode as decode
+    from mmdata.masks.rle_decode import decode_many as decode_many
+    from mmdata.masks.rle_encode import RLE as RLE
+    from mmdata.masks.rle_encode import MaskError as MaskError
+    from mmdata.masks.rle_encode import encode as encode
+    from mmdata.masks.rle_ops import crop as crop
+    from mmdata.masks.rle_ops import intersection as intersection
+    from mmdata.masks.rle_ops import iou as iou
+    from mmdata.masks.rle_ops import resize as resize
+    from mmdata.masks.rle_ops import union as union
 
 _HOMES = {
+    "MaskError": ("mmdata.masks.rle_encode", "MaskError"),
     "PolygonFile": ("mmdata.masks.rings", "PolygonFile"),
     "PolygonFileError": ("mmdata.masks.rings", "PolygonFileError"),
+    "RLE": ("mmdata.masks.rle_encode", "RLE"),
     "RLEError": ("mmdata.masks.rle", "RLEError"),
+    "RingError": ("mmdata.masks.ring_arrays", "RingError"),
     "area": ("mmdata.masks.rle", "area"),
     "bbox": ("mmdata.masks.rle", "bbox_xywh"),
     "check": ("mmdata.masks.rle", "check"),
+    "crop": ("mmdata.masks.rle_ops", "crop"),
+    "decode": ("mmdata.masks.rle_decode", "decode"),
+    "decode_many": ("mmdata.masks.rle_decode", "decode_many"),
+    "encode": ("mmdata.masks.rle_encode", "encode"),
+    "intersection": ("mmdata.masks.rle_ops", "intersection"),
+    "iou": ("mmdata.masks.rle_ops", "iou"),
     "is_empty": ("mmdata.masks.rle", "is_empty"),
     "load_polygon_file": ("mmdata.masks.rings", "load_polygon_file"),
+    "rasterize": ("mmdata.masks.raster", "rasterize"),
+    "resize": ("mmdata.masks.rle_ops", "resize"),
     "runs": ("mmdata.masks.rle", "runs"),
+    "to_rings": ("mmdata.masks.contours", "to_rings"),
+    "union": ("mmdata.masks.rle_ops", "union"),
 }
 
 __all__ = [
+    "RLE",
+    "MaskError",
     "PolygonFile",
     "PolygonFileError",
     "RLEError",
+    "RingError",
     "area",
     "bbox",
     "check",
+    "crop",
+    "decode",
+    "decode_many",
+    "encode",
+    "intersection",
+    "iou",
     "is_empty",
     "load_polygon_file",
+    "rasterize",
+    "resize",
     "runs",
+    "to_rings",
+    "union",
 ]
 
 

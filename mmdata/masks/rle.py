@@ -114,6 +114,17 @@ def bbox_xywh(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tu
     return left, top, right - left + 1, bottom - top + 1
 
 
+def spans(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tuple[Runs, Runs]:
+    """Start and end (exclusive) of every run of 1s that has pixels, int64 (n,) each, in the column-major sequence.
+
+    Runs that adjoin (a run of no 0s between them) are not merged.
+
+    Raises:
+        RLEError: as `check`.
+    """
+    return _spans(rle, limit_pixels)[2:]
+
+
 def touches_only_last_row_or_column(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> bool:
     """Whether there are pixels and all of them lie on the last row or the last column of the canvas.
 
