@@ -35,7 +35,11 @@ LIMIT_PIXELS = 1 << 28
 _SHORT = 300
 _ALPHABET = bytes(range(48, 112))
 # A run below 2**35 needs seven characters. Eight, or seven with a sign, overflow the 32-bit shift of pycocotools.
+_LONGEST_SHIFT = 35
 _OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
+
+# The last character of a number by its code: five bits with their sign.
+_SIGNED = np.array([(code - 48 & 31) - (32 if code - 48 & 16 else 0) for code in range(256)], np.int64)
 
 
 class RLEError(DataError):
@@ -64,7 +68,7 @@ def check(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> None:
     Raises:
         RLEError: it does not; `RLEError.kind` says how.
     """
-    _lengths(rle, limit_pixels)
+    lengths_of(rle, limit_pixels)
 
 
 def runs(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Runs:
@@ -73,7 +77,7 @@ def runs(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Runs:
     Raises:
         RLEError: as `check`.
     """
-    return np.asarray(_lengths(rle, limit_pixels)[2], dtype=np.int64)
+    return np.asarray(lengths_of(rle, limit_pixels)[2], dtype=np.int64)
 
 
 def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
@@ -82,7 +86,7 @@ def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
     Raises:
         RLEError: as `check`.
     """
-    lengths = _lengths(rle, limit_pixels)[2]
+    lengths = lengths_of(rle, limit_pixels)[2]
     return sum(lengths[1::2]) if isinstance(lengths, list) else int(lengths[1::2].sum())
 
 
@@ -163,8 +167,12 @@ def size_of(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tupl
     return height, width
 
 
-def _lengths(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | Runs]:
-    """Height, width and checked run lengths."""
+def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | Runs]:
+    """Height, width and checked run lengths, a list where they are few.
+
+    Raises:
+        RLEError: as `check`.
+    """
     height, width = size_of(rle, limit_pixels=limit_pixels)
     counts = rle.get("counts")
     lengths: list[int] | Runs
@@ -175,7 +183,7 @@ def _lengths(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[
         lengths = _integers(counts)
     else:
         raise RLEError("counts", f"`counts` must be RLE text or a list of integers, got {shown(counts)}")
-    if min(lengths, default=0) < 0 if isinstance(lengths, list) else bool((lengths < 0).any()):
+    if min(lengths, default=0) < 0 if isinstance(lengths, list) else int(lengths.min()) < 0:
         where = next(i for i, n in enumerate(lengths) if n < 0)
         raise RLEError("negative", f"run {where} of `counts` has the length {shown(int(lengths[where]))}")
     total = int(sum(lengths) if isinstance(lengths, list) else lengths.sum())
@@ -217,11 +225,6 @@ def _ascii(counts: str | bytes) -> bytes:
         )
     if text and text[-1] >= 80:
         raise RLEError("truncated", f"`counts` ends inside a number, after {len(text)} characters")
-    overlong = _OVERLONG.search(text)
-    if overlong:
-        raise RLEError(
-            "number", f"the number at character {overlong.start()} of `counts` is longer than any run"
-        )
     return text
 
 
@@ -235,6 +238,8 @@ def _parse_short(text: bytes) -> list[int]:
         if bits < 32:
             if bits & 16:
                 value -= 1 << shift
+            if shift >= _LONGEST_SHIFT and (shift > _LONGEST_SHIFT or value < 0):
+                raise _overlong(text)
             if len(out) > 2:
                 value += out[-2]
             out.append(value)
@@ -243,21 +248,34 @@ def _parse_short(text: bytes) -> list[int]:
 
 
 def _parse_long(text: bytes) -> Runs:
-    bits = np.frombuffer(text, np.uint8) - np.uint8(48)
-    last = np.flatnonzero(bits < 32)
-    first = np.empty_like(last)
-    first[0], first[1:] = 0, last[:-1] + 1
-    more = last - first  # characters of a number after its first
-    values = (bits[first] & 31).astype(np.int64)
-    for k in range(1, int(more.max()) + 1):
-        longer = np.flatnonzero(more >= k)
-        values[longer] |= (bits[first[longer] + k] & 31).astype(np.int64) << (5 * k)
-    signed = (bits[last] & 16) != 0
-    values[signed] -= np.int64(32) << (5 * more[signed])
+    chars = np.frombuffer(text, np.uint8)
+    goes_on = chars >= 80
+    some = bool(goes_on.any())
+    values = _SIGNED[chars[~goes_on] if some else chars]
+    if some:
+        # Long numbers, from the last character back to the first; fewer have a character left in every round.
+        last = np.flatnonzero(~goes_on)
+        left = np.flatnonzero(goes_on[last - 1])  # before character 0 comes the text's last: it ends a number
+        at = last[left] - 1
+        digits = 1
+        while len(left):
+            digits += 1
+            longest = 5 * digits >= _LONGEST_SHIFT
+            if longest and (5 * digits > _LONGEST_SHIFT or (values[left] < 0).any()):
+                raise _overlong(text)
+            values[left] = values[left] * 32 + (chars[at] - 48 & 31)
+            more = goes_on[at - 1]
+            left, at = left[more], at[more] - 1
     # Runs 1 and 2 are absolute, and so are the first terms of the two running sums; run 0 stands alone.
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     return values
+
+
+def _overlong(text: bytes) -> RLEError:
+    found = _OVERLONG.search(text)
+    where = found.start() if found else 0
+    return RLEError("number", f"the number at character {where} of `counts` is longer than any run")
 
 
 def _integers(counts: list[Any] | tuple[Any, ...]) -> list[int]:
@@ -269,7 +287,7 @@ def _integers(counts: list[Any] | tuple[Any, ...]) -> list[int]:
 
 def _spans(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, Runs, Runs]:
     """Height, width, and start and end (exclusive) of every run of 1s that has pixels, adjoining runs not merged."""
-    height, width, lengths = _lengths(rle, limit_pixels)
+    height, width, lengths = lengths_of(rle, limit_pixels)
     if isinstance(lengths, list):
         ends = np.fromiter(accumulate(lengths), np.int64, len(lengths))
         ones = np.array(lengths[1::2], dtype=np.int64)
