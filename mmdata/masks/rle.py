@@ -27,19 +27,21 @@ RLEKind = Literal[
     "mapping", "size", "limit", "counts", "bytes-repr", "alphabet", "truncated", "number", "negative", "sum"
 ]
 Runs: TypeAlias = NDArray[np.int64]
+AnyRuns: TypeAlias = NDArray[np.signedinteger[Any]]
 
 LIMIT_PIXELS = 1 << 28
 """Largest canvas accepted unless the caller says otherwise: 16384 x 16384."""
 
 # Below this many bytes a Python loop is faster than a handful of numpy calls.
-_SHORT = 300
+_SHORT = 600
 _ALPHABET = bytes(range(48, 112))
 # A run below 2**35 needs seven characters. Eight, or seven with a sign, overflow the 32-bit shift of pycocotools.
 _LONGEST_SHIFT = 35
 _OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
 
 # The last character of a number by its code: five bits with their sign.
-_SIGNED = np.array([(code - 48 & 31) - (32 if code - 48 & 16 else 0) for code in range(256)], np.int64)
+_SIGNED = np.array([(code - 48 & 31) - (32 if code - 48 & 16 else 0) for code in range(256)], np.int32)
+_WIDE_DIGITS = 6  # from this many characters on, a number may not fit 31 bits
 
 
 class RLEError(DataError):
@@ -87,7 +89,7 @@ def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
         RLEError: as `check`.
     """
     lengths = lengths_of(rle, limit_pixels)[2]
-    return sum(lengths[1::2]) if isinstance(lengths, list) else int(lengths[1::2].sum())
+    return sum(lengths[1::2]) if isinstance(lengths, list) else int(lengths[1::2].sum(dtype=np.int64))
 
 
 def is_empty(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> bool:
@@ -167,15 +169,15 @@ def size_of(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tupl
     return height, width
 
 
-def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | Runs]:
-    """Height, width and checked run lengths, a list where they are few.
+def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | AnyRuns]:
+    """Height, width and checked run lengths: a list where they are few, else int32 or int64 (m,).
 
     Raises:
         RLEError: as `check`.
     """
     height, width = size_of(rle, limit_pixels=limit_pixels)
     counts = rle.get("counts")
-    lengths: list[int] | Runs
+    lengths: list[int] | AnyRuns
     if isinstance(counts, str | bytes):
         text = _ascii(counts)
         lengths = _parse_short(text) if len(text) < _SHORT else _parse_long(text)
@@ -186,7 +188,7 @@ def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, lis
     if min(lengths, default=0) < 0 if isinstance(lengths, list) else int(lengths.min()) < 0:
         where = next(i for i, n in enumerate(lengths) if n < 0)
         raise RLEError("negative", f"run {where} of `counts` has the length {shown(int(lengths[where]))}")
-    total = int(sum(lengths) if isinstance(lengths, list) else lengths.sum())
+    total = int(sum(lengths) if isinstance(lengths, list) else lengths.sum(dtype=np.int64))
     if total != height * width:
         raise RLEError("sum", _sum_message(total, height, width, counts))
     return height, width, lengths
@@ -247,7 +249,8 @@ def _parse_short(text: bytes) -> list[int]:
     return out
 
 
-def _parse_long(text: bytes) -> Runs:
+def _parse_long(text: bytes) -> AnyRuns:
+    """Run lengths, int32 where no sum of them can be too large for it: half the memory, half the time."""
     chars = np.frombuffer(text, np.uint8)
     goes_on = chars >= 80
     some = bool(goes_on.any())
@@ -263,12 +266,16 @@ def _parse_long(text: bytes) -> Runs:
             longest = 5 * digits >= _LONGEST_SHIFT
             if longest and (5 * digits > _LONGEST_SHIFT or (values[left] < 0).any()):
                 raise _overlong(text)
+            if digits == _WIDE_DIGITS:
+                values = values.astype(np.int64)
             values[left] = values[left] * 32 + (chars[at] - 48 & 31)
             more = goes_on[at - 1]
             left, at = left[more], at[more] - 1
+        if values.dtype == np.int32 and max(int(values.max()), -int(values.min())) * len(values) >= 2**31:
+            values = values.astype(np.int64)
     # Runs 1 and 2 are absolute, and so are the first terms of the two running sums; run 0 stands alone.
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
+    for chain in (values[1::2], values[2::2]):
+        np.cumsum(chain, dtype=values.dtype, out=chain)
     return values
 
 
@@ -292,8 +299,8 @@ def _spans(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, Runs, R
         ends = np.fromiter(accumulate(lengths), np.int64, len(lengths))
         ones = np.array(lengths[1::2], dtype=np.int64)
     else:
-        ends = np.cumsum(lengths)
-        ones = lengths[1::2]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        ones = lengths[1::2].astype(np.int64)
     filled = ones > 0
     end = ends[1::2][filled]
     return height, width, end - ones[filled], end

@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdata.masks.rle import LIMIT_PIXELS, RLEError, Runs, lengths_of, size_of
+from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of
 
 Mask: TypeAlias = NDArray[np.uint8]
 
 # All thresholds are measured, none matters for the result.
-_JOINED_BYTES = 1 << 19
-_DENSE_RUNS, _DENSE_PIXELS, _DENSE = 1 << 17, 1 << 22, 12
+_JOINED_RUNS, _JOINED_BYTES = 1200, 1 << 19
+_DENSE_RUNS, _DENSE = 1 << 14, 6
 _ROW_WISE_BYTES = 1 << 21
 _ZEROS, _ONES = bytes(_JOINED_BYTES), b"\1" * _JOINED_BYTES
 
@@ -80,15 +80,16 @@ def decode_many(
     return np.zeros((0, 0, 0), np.uint8) if result is None else result
 
 
-def fill(canvas: Mask, lengths: list[int] | Runs) -> None:
+def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
     """Set the pixels of checked run lengths on a canvas of zeros, uint8 (h, w), C-contiguous."""
-    if isinstance(lengths, list):
-        if _joined(canvas, lengths):
-            return
-        lengths = np.array(lengths, np.int64)
     if len(lengths) < 2:
         return
-    edges = np.cumsum(lengths)
+    if len(lengths) <= _JOINED_RUNS and _joined(
+        canvas, lengths if isinstance(lengths, list) else lengths.tolist()
+    ):
+        return
+    lengths = np.asarray(lengths)
+    edges = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
     start, end = edges[0:-1:2], edges[1::2]
     start = start[: len(end)]
     if not lengths[1:].all():
@@ -97,7 +98,7 @@ def fill(canvas: Mask, lengths: list[int] | Runs) -> None:
         fill_spans(canvas, start, end)
 
 
-def _merged(start: Runs, end: Runs) -> tuple[Runs, Runs]:
+def _merged(start: AnyRuns, end: AnyRuns) -> tuple[AnyRuns, AnyRuns]:
     """Spans without those that have no pixel, and with adjoining ones made one."""
     some = start < end
     start, end = start[some], end[some]
@@ -108,8 +109,6 @@ def _merged(start: Runs, end: Runs) -> tuple[Runs, Runs]:
 def _joined(canvas: Mask, lengths: list[int]) -> bool:
     """Fill the occupied columns with the runs joined as bytes; False where that is not the way."""
     height = canvas.shape[0]
-    if len(lengths) < 2:
-        return True
     total = canvas.size
     tail = lengths[-1] if len(lengths) % 2 else 0
     first, stop = lengths[0] // height, -(-(total - tail) // height)
@@ -131,12 +130,12 @@ def _joined(canvas: Mask, lengths: list[int]) -> bool:
     return True
 
 
-def fill_spans(canvas: Mask, start: Runs, end: Runs) -> None:
+def fill_spans(canvas: Mask, start: AnyRuns, end: AnyRuns) -> None:
     """Set spans on a canvas of zeros, uint8 (h, w), C-contiguous.
 
     Args:
         canvas: changed in place.
-        start: first pixel of every span in the column-major sequence, int64 (n,), ascending, n at least 1.
+        start: first pixel of every span in the column-major sequence, (n,), ascending, n at least 1.
         end: last pixel + 1 of every span; no span is empty or touches the next.
     """
     height, width = canvas.shape
@@ -185,10 +184,9 @@ def _xor_down(words: NDArray[np.uint64]) -> None:
         above = row
 
 
-def _is_dense(rle: Mapping[str, Any], lengths: list[int] | Runs, pixels: int) -> bool:
+def _is_dense(rle: Mapping[str, Any], lengths: list[int] | AnyRuns, pixels: int) -> bool:
     return (
         len(lengths) > _DENSE_RUNS
-        and pixels >= _DENSE_PIXELS
         and len(lengths) * _DENSE > pixels
         and isinstance(rle["counts"], str | bytes)
     )
