@@ -65,9 +65,9 @@ def _opencv(mask: NDArray[np.uint8]) -> list[_Points]:
     holed = np.unique(parents[parents >= 0])
     whole = parents < 0
     whole[holed] = False
-    rings: list[_Points] = [contours[i] for i in np.flatnonzero(whole).tolist()]
+    rings = [contours[i] for i in np.flatnonzero(whole).tolist()]
     if len(holed):
-        labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)[1]
+        labels = cast("_Points", cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)[1])
         for parent in holed.tolist():
             holes = [contours[i] for i in np.flatnonzero(parents == parent).tolist()]
             rings += _banded(labels, contours[parent], holes)
@@ -104,7 +104,7 @@ def _cuts(holes: list[_Points]) -> list[int]:
 
 def _coco(mask: NDArray[np.uint8]) -> list[_Points]:
     height, width = mask.shape
-    doubled = cv2.resize(mask, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
+    doubled: Any = cv2.resize(mask, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
     contours, tree = _found(doubled, cv2.RETR_CCOMP)
     parents = tree[0, :, 3].tolist()
     edges: list[_Points] = [contour + 1 >> 1 for contour in contours]

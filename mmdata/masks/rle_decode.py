@@ -89,7 +89,7 @@ def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
     ):
         return
     lengths = np.asarray(lengths)
-    edges = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
+    edges: AnyRuns = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
     start, end = edges[0:-1:2], edges[1::2]
     start = start[: len(end)]
     if not lengths[1:].all():
