@@ -63,7 +63,8 @@ def _rows_of_flat(begin: _Floats, end: _Floats, column: Runs) -> _Floats:
     step = 5 * column + 2 - begin[:, 0]
     here = np.trunc(begin[:, 1] + slope * step + 0.5)
     there = np.trunc(begin[:, 1] + slope * (step + 1) + 0.5)
-    return np.minimum(here, there)
+    upper: _Floats = np.minimum(here, there)
+    return upper
 
 
 def _rows_of_steep(begin: _Floats, end: _Floats, column: Runs) -> _Floats:
@@ -77,4 +78,5 @@ def _rows_of_steep(begin: _Floats, end: _Floats, column: Runs) -> _Floats:
     for _ in range(7):
         x = np.trunc(begin[:, 0] + slope * step + 0.5)
         step += np.where(rising, x <= target, x > target)
-    return begin[:, 1] + step - 1
+    before: _Floats = begin[:, 1] + step - 1
+    return before

@@ -55,7 +55,7 @@ def flat_to_rings(segmentation: Sequence[Sequence[float]]) -> list[list[list[flo
     for fault in flat_faults(value):
         kind: Literal["short", "far", "number", "shape", "type"] = "type"
         if fault.kind in ("short", "far", "number", "type"):
-            kind = fault.kind  # type: ignore[assignment]
+            kind = fault.kind
         elif fault.kind in ("odd", "points", "empty"):
             kind = "shape"
         ring = fault.pointer.split("/")[1] if fault.pointer else ""

@@ -26,6 +26,9 @@ from schemas.sample import RasterRule
 
 Mask: TypeAlias = NDArray[np.uint8]
 
+# Below both, pycocotools' own walk is done before numpy has begun.
+_SMALL_CANVAS, _SHORT_BOUNDARY = 1 << 17, 50_000
+
 
 def rasterize(
     rings: Rings, size: tuple[int, int], rule: RasterRule, *, limit_pixels: int = LIMIT_PIXELS
@@ -99,12 +102,28 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
 
 def _coco(rings: Rings, height: int, width: int) -> Mask:
     drawable = [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    if drawable and height * width <= _SMALL_CANVAS and _boundary(drawable) <= _SHORT_BOUNDARY:
+        return _coco_small(drawable, height, width)
     canvas = np.zeros((height, width), np.uint8)
     if drawable:
         start, end = deeper(*coco_spans(drawable, height, width), 1)
         if len(start):
             fill_spans(canvas, start, end)
     return canvas
+
+
+def _coco_small(rings: list[NDArray[np.float64]], height: int, width: int) -> Mask:
+    import cv2
+    from pycocotools import mask as reference
+
+    encoded = reference.frPyObjects([ring.ravel() for ring in rings], height, width)
+    pixels = reference.decode(reference.merge(encoded))
+    return np.ascontiguousarray(cv2.transpose(pixels.T), np.uint8).reshape(height, width)
+
+
+def _boundary(rings: list[NDArray[np.float64]]) -> float:
+    """Upper bound of the boundary's length in pixels."""
+    return sum(len(ring) * float(np.ptp(ring)) for ring in rings)
 
 
 def coco_points(ring: object, number: int = 0) -> NDArray[np.float64]:
