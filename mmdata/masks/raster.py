@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmdata.errors import DataError, UnknownName
 from mmdata.masks.coco_fill import coco_spans
 from mmdata.masks.flat_polygons import FAR
+from mmdata.masks.reference import decode_checked
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence
 from mmdata.masks.rle import LIMIT_PIXELS
 from mmdata.masks.rle_decode import fill_spans
@@ -113,12 +114,10 @@ def _coco(rings: Rings, height: int, width: int) -> Mask:
 
 
 def _coco_small(rings: list[NDArray[np.float64]], height: int, width: int) -> Mask:
-    import cv2
     from pycocotools import mask as reference
 
     encoded = reference.frPyObjects([ring.ravel() for ring in rings], height, width)
-    pixels = reference.decode(reference.merge(encoded))
-    return np.ascontiguousarray(cv2.transpose(pixels.T), np.uint8).reshape(height, width)
+    return decode_checked(reference.merge(encoded))
 
 
 def _boundary(rings: list[NDArray[np.float64]]) -> float:

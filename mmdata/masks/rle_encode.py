@@ -81,7 +81,6 @@ def _spans(pixels: NDArray[np.uint8]) -> tuple[Runs, Runs] | None:
         box[:, :box_width] = pixels[top : top + box_height, left : left + box_width]
         words = box.view(np.uint64)
     n_words = words.shape[1]
-    many = box_height * n_words // 4
     changed_words, changes, count = [], [], 0
     block = max(1, _BLOCK // n_words)
     for first in range(0, box_height + 1, block):
@@ -94,7 +93,7 @@ def _spans(pixels: NDArray[np.uint8]) -> tuple[Runs, Runs] | None:
         change[begin - first :] ^= words[begin - 1 : last - 1]
         at = np.flatnonzero(change)
         count += len(at)
-        if count > many:
+        if count > last * n_words // 4:
             return None
         changed_words.append(at + first * n_words)
         changes.append(change.reshape(-1)[at])
