@@ -46,13 +46,13 @@ def rle_to_rings(
 
 
 def flat_to_rings(segmentation: Sequence[Sequence[float]]) -> list[list[list[float]]]:
-    """COCO's ``[[x1, y1, x2, y2, …], …]`` as rings of [x, y], number for number.
+    """COCO's ``[[x1, y1, x2, y2, …], …]`` as rings of [x, y], number for number; no polygon is no ring.
 
     Raises:
         RingError: it is not as COCO writes polygons (see `mmdata.masks.flat_polygons`).
     """
-    value = [list(flat) if isinstance(flat, tuple) else flat for flat in segmentation]
-    for fault in flat_faults(value):
+    value: list[Any] = [list(flat) if isinstance(flat, tuple) else flat for flat in as_sequence(segmentation)]
+    for fault in flat_faults(value) if value else []:
         kind: Literal["short", "far", "number", "shape", "type"] = "type"
         if fault.kind in ("short", "far", "number", "type"):
             kind = fault.kind
