@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from mmdata.masks.rle import runs as runs
     from mmdata.masks.rle_decode import decode as decode
     from mmdata.masks.rle_decode import decode_many as decode_many
-    from mmdata.masks.rle_encode import MaskError as MaskError
     from mmdata.masks.rle_encode import RLE as RLE
+    from mmdata.masks.rle_encode import MaskError as MaskError
     from mmdata.masks.rle_encode import encode as encode
     from mmdata.masks.rle_ops import crop as crop
     from mmdata.masks.rle_ops import intersection as intersection
@@ -87,11 +87,11 @@ _HOMES = {
 
 __all__ = [
     "LIMIT_PIXELS",
+    "RLE",
     "MaskError",
     "ObjectMask",
     "PolygonFile",
     "PolygonFileError",
-    "RLE",
     "RLEError",
     "RingError",
     "VideoMasks",
