@@ -190,7 +190,9 @@ def _xor_down(words: NDArray[np.uint64]) -> None:
 
 def _dense(rle: Mapping[str, Any], limit_pixels: int) -> Mask | None:
     """The pixels of a mask of so many runs that pycocotools is the fastest; None for all others, and for faults."""
-    counts = getattr(rle, "get", {}.get)("counts")
+    if not isinstance(rle, Mapping):
+        return None
+    counts = rle.get("counts")
     if not isinstance(counts, str | bytes) or len(counts) < _DENSE_TEXT:
         return None
     height, width = size_of(rle, limit_pixels=limit_pixels)
