@@ -22,6 +22,9 @@ from schemas.sample import RasterRule
 Ring: TypeAlias = list[list[int]]
 _Points: TypeAlias = NDArray[np.int32]
 
+_SMALL = 1 << 20
+"""Pixels up to which looking for the occupied part costs more than it saves."""
+
 
 def to_rings(
     mask: NDArray[Any],
@@ -68,10 +71,10 @@ def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
     if make is None:
         raise UnknownName("raster rule", rule, get_args(RasterRule))
     pixels = np.ascontiguousarray(as_mask(mask))
+    if pixels.size <= _SMALL:
+        return make(pixels, (0, 0))
     left, top, width, height = cv2.boundingRect(pixels)
-    if not width:
-        return []
-    return make(pixels[top : top + height, left : left + width], (left, top))
+    return make(pixels[top : top + height, left : left + width], (left, top)) if width else []
 
 
 def _found(
@@ -82,6 +85,8 @@ def _found(
 ) -> tuple[list[_Points], NDArray[np.int32]]:
     """OpenCV's contours, each (n, 2), of a mask whose first pixel is `corner`, and the parent of each or -1."""
     contours, tree = cv2.findContours(mask, mode, points_kept, offset=corner)
+    if not contours:
+        return [], np.empty(0, np.int32)
     points = [cast("_Points", contour[:, 0]) for contour in contours]
     return points, cast("NDArray[np.int32]", tree[0, :, 3])
 
