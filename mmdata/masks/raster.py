@@ -1,0 +1,147 @@
+"""Rings to pixels by a named rule. Trainers differ here: the same ring covers other pixels in each.
+
+``opencv`` (GeoPixel): points cut toward zero to int32, every ring drawn with its own ``cv2.fillPoly`` on one canvas.
+The border belongs to the mask, rings are joined, no ring is a hole, one or two points draw a dot or a line.
+
+``coco`` (VideoRefer, COCO): the pixels of pycocotools' ``frPyObjects`` for every ring, joined as its ``merge`` does.
+Points are rounded to a fifth of a pixel, a pixel belongs where its centre does, and what a ring passes twice cancels.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdata.errors import DataError, UnknownName
+from mmdata.masks.coco_fill import coco_spans
+from mmdata.masks.flat_polygons import FAR
+from mmdata.masks.reference import decode_checked
+from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
+from mmdata.masks.rle import LIMIT_PIXELS
+from mmdata.masks.rle_decode import fill_spans
+from mmdata.masks.shown import shown
+from mmdata.masks.spans import deeper
+from schemas.sample import RasterRule
+
+Mask: TypeAlias = NDArray[np.uint8]
+
+# Below both, pycocotools' own walk is done before numpy has begun.
+_SMALL_CANVAS, _SHORT_BOUNDARY = 1 << 17, 50_000
+
+
+def rasterize(
+    rings: Rings, size: tuple[int, int], rule: RasterRule, *, limit_pixels: int = LIMIT_PIXELS
+) -> Mask:
+    """The pixels that the rings of one object cover, uint8 (h, w) of 0 and 1, C-contiguous.
+
+    Args:
+        rings: each a sequence of [x, y] or an array (n, 2), pixels, y down. No ring at all is an empty mask.
+        size: (height, width) in pixels. Points may lie outside.
+        rule: ``opencv`` as GeoPixel draws, ``coco`` as pycocotools does.
+        limit_pixels: largest ``height * width`` accepted.
+
+    Raises:
+        RingError: the rule's reference cannot draw a ring; kind and ring number say why and which.
+        DataError: `size` is no size, or over the limit.
+        UnknownName: there is no such rule.
+    """
+    height, width = checked_size(size, limit_pixels)
+    draw = {"opencv": _opencv, "coco": _coco}.get(rule)
+    if draw is None:
+        raise UnknownName("raster rule", rule, get_args(RasterRule))
+    return draw(rings, height, width)
+
+
+def checked_size(size: tuple[int, int], limit_pixels: int = LIMIT_PIXELS) -> tuple[int, int]:
+    """A size as two Python integers.
+
+    Raises:
+        DataError: it is not two positive integers, or over the limit.
+    """
+    try:
+        height, width = (n.__index__() for n in size)
+    except (TypeError, ValueError, AttributeError):
+        raise DataError(f"a size is (height, width) in pixels, got {shown(size)}") from None
+    if height <= 0 or width <= 0:
+        raise DataError(f"a size is two positive integers (height, width), got {shown(size)}")
+    if height * width > limit_pixels:
+        raise DataError(f"the size {shown((height, width))} is over the limit of {limit_pixels} pixels")
+    return height, width
+
+
+def _opencv(rings: Rings, height: int, width: int) -> Mask:
+    import cv2
+
+    drawable = [opencv_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    canvas = np.zeros((height, width), np.uint8)
+    for points in drawable:
+        cv2.fillPoly(canvas, [points], 1)
+    return canvas
+
+
+def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
+    """The points between which GeoPixel draws, int32 (n, 2): cut toward zero.
+
+    Raises:
+        RingError: it has no points (OpenCV fails), or coordinates that int32 cannot hold, or so far above the picture
+            that OpenCV walks millions of rows.
+    """
+    points = as_points(ring, number)  # type: ignore[arg-type]
+    if not len(points):
+        raise RingError("empty", "a ring without points, at which cv2.fillPoly fails", ring=number)
+    low, high = extent(points, number)
+    if low <= -(2**31) - 1 or high >= 2**31:
+        raise RingError("far", f"coordinates {low} to {high} do not fit int32", ring=number)
+    if low < -FAR and points[:, 1].min() < -FAR:
+        raise RingError(
+            "far", f"y {points[:, 1].min()}: OpenCV walks every row from there to the picture", ring=number
+        )
+    return cast("NDArray[np.int32]", np.ascontiguousarray(points, np.int32))
+
+
+def _coco(rings: Rings, height: int, width: int) -> Mask:
+    drawable = [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    if drawable and height * width <= _SMALL_CANVAS and _boundary(drawable) <= _SHORT_BOUNDARY:
+        return _coco_small(drawable, height, width)
+    canvas = np.zeros((height, width), np.uint8)
+    if drawable:
+        start, end = deeper(*coco_spans(drawable, height, width), 1)
+        if len(start):
+            fill_spans(canvas, start, end)
+    return canvas
+
+
+def _coco_small(rings: list[NDArray[np.float64]], height: int, width: int) -> Mask:
+    from pycocotools import mask as reference
+
+    encoded = reference.frPyObjects([ring.ravel() for ring in rings], height, width)
+    return decode_checked(reference.merge(encoded))
+
+
+def _boundary(rings: list[NDArray[np.float64]]) -> float:
+    """Upper bound of the boundary's length in pixels."""
+    return sum(len(ring) * float(np.ptp(ring)) for ring in rings)
+
+
+def coco_points(ring: object, number: int = 0) -> NDArray[np.float64]:
+    """The points that pycocotools reads, float64 (n, 2).
+
+    Raises:
+        RingError: it has fewer than three points (pycocotools refuses, or takes four numbers for a box), or a
+            coordinate so far away that pycocotools runs out of memory or of int32.
+    """
+    points = as_points(ring, number)  # type: ignore[arg-type]
+    low, high = extent(points, number) if len(points) else (0.0, 0.0)
+    if len(points) < 3:
+        raise RingError(
+            "empty" if not len(points) else "short",
+            f"{len(points)} points: pycocotools needs three or more",
+            ring=number,
+        )
+    if low < -FAR or high > FAR:
+        raise RingError(
+            "far", f"coordinates {low} to {high}: pycocotools walks every pixel of an edge", ring=number
+        )
+    return np.ascontiguousarray(points, np.float64)
