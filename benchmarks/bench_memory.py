@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import data
-from benchmarks.harness import measure
+from benchmarks.harness import label, measure
 
 
 def main(runs: int = 1) -> None:
@@ -18,6 +18,11 @@ def main(runs: int = 1) -> None:
     ):
         ours, theirs = measure("mmdata_validate", path)[3] / 1024, measure("json_loads", path)[3] / 1024
         print(f"{title:<26}mmdata {ours:>6.0f}   json {theirs:>6.0f}")
+    for name in ("mmdata_validate", "mmdata_validate_2"):
+        records, wall, _, peak = measure(name, data.long_jsonl(10))
+        print(
+            f"InternVL JSONL, 10 GB     {label(name)} {peak / 1024:>6.0f}   {records} records, {wall:.0f} s"
+        )
 
 
 if __name__ == "__main__":

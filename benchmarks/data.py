@@ -61,7 +61,7 @@ def geopixel_record(rng: random.Random, number: int) -> dict[str, Any]:
     return {
         "id": number,
         "conversations": turns,
-        "image": f"train/{number:08}.png",
+        "image": f"train/{number // 50:06}/{number % 50}.png",
         "polygons": str(DATA / f"polygons_{number % 50}.json"),
     }
 
@@ -96,6 +96,20 @@ def _sharegpt_row(record: dict[str, Any]) -> dict[str, Any]:
     return {"conversations": record["conversations"], "images": [record["image"]]}
 
 
+def long_jsonl(gigabytes: int = 10) -> Path:
+    """An InternVL JSONL file of many records: one of 200 MB over and over, each time with ids of its own."""
+    path = DATA / f"internvl_{gigabytes}gb.jsonl"
+    if not path.exists():
+        block = jsonl(200).read_bytes()
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            for number in range(gigabytes * 5):
+                # Ids that begin with another four digits differ, whatever follows.
+                file.write(block.replace(b'{"id": ', b'{"id": %d' % (1000 + number)))
+        part.rename(path)
+    return path
+
+
 def array(megabytes: int = 300, indent: int | None = None) -> Path:
     """A GeoPixel array of that size, compact or indented, with its polygon files."""
     path = DATA / f"geopixel_{megabytes}_{indent or 'compact'}.json"
@@ -103,7 +117,13 @@ def array(megabytes: int = 300, indent: int | None = None) -> Path:
         DATA.mkdir(exist_ok=True)
         for n in range(50):
             ring = [[10 + n, 10], [90, 10 + n], [90, 90], [10, 90]]
-            (DATA / f"polygons_{n}.json").write_text(json.dumps({"polygons": [[ring], [ring[:3]]]}))
+            described = {
+                "img": f"{n}.png",
+                "gcg_description": "The <p> tank </p> [SEG] and the <p> ship </p> [SEG].",
+            }
+            (DATA / f"polygons_{n}.json").write_text(
+                json.dumps({**described, "polygons": [[ring], [ring[:3]]]})
+            )
         rng = random.Random(2)
 
         def pieces() -> Iterator[str]:

@@ -20,7 +20,7 @@ from mmdata.checks.view import KindFacts
 from mmdata.fastpath import DECODE_ERRORS, FastPath, Layout
 from mmdata.fastpattern import PatternPath, look_at
 from mmdata.finding import Finding
-from mmdata.ids import Hashes, hash_ids, id_text
+from mmdata.ids import Hashes, IdTable, hash_ids, id_text
 from mmdata.io.jsontext import accepts
 from mmdata.io.record import Block, Item, Problem, RawRecord
 from mmdata.options import Options
@@ -94,6 +94,12 @@ class Scan:
         else:
             facts.count += count
 
+    def move_hashes(self, table: IdTable) -> None:
+        """Hand the hashes over: a table keeps them in bounded memory, a scan does not."""
+        for hashes in self.hashes:
+            table.extend(hashes)
+        self.hashes.clear()
+
     def merge(self, following: Scan) -> None:
         """Append the scan of the range that follows."""
         for kind, facts in following.kinds.items():
@@ -146,8 +152,12 @@ class FileChecker:
         *,
         at_record: bool = False,
         progress: Callable[[int], None] | None = None,
+        table: IdTable | None = None,
     ) -> Scan:
-        """Check the records that start in ``[lo, hi)``; arguments as for `Source.blocks`."""
+        """Check the records that start in ``[lo, hi)``; arguments as for `Source.blocks`.
+
+        The hashes of the ids go to `table` block by block where there is one, else they stay in the scan.
+        """
         state = self.scan_state = Scan(findings=Collector(self.options.max_findings))
         collecting = gc.isenabled()
         # Parsed JSON has no cycles; with the collector on, one record of a megabyte costs several times its parsing.
@@ -158,6 +168,8 @@ class FileChecker:
                 for item in block.pending:
                     self._item(item, ids)
                 self._block(source, block, ids)
+                if table is not None:
+                    state.move_hashes(table)
                 if progress is not None:
                     progress(len(block.data))
         finally:
@@ -223,9 +235,12 @@ class FileChecker:
                     self.patterns.forget()
                     continue
                 verdict = None
-            if verdict is not None and not every:
+            accepts_all = False
+            if verdict is not None:
                 strings, layout = verdict
-                if not (look_for and layout.media) or all(present(path) for path in _paths(record, layout)):
+                if not every and (
+                    not (look_for and layout.media) or all(present(path) for path in _paths(record, layout))
+                ):
                     if layout.kind != kind:
                         self._saw(kind, since, first + i - since)
                         kind, since = layout.kind, first + i
@@ -235,10 +250,12 @@ class FileChecker:
                         self.patterns.learn(piece, layout)
                     i += 1
                     continue
+                accepts_all = _quotes(piece) == 2 * strings
             self._saw(kind, since, first + i - since)
             kind, since = "", first + i
-            if piece and accepts(piece):
-                self._record(RawRecord(first + i, block.base + starts[i], piece, None), ids)
+            if accepts_all or (piece and accepts(piece)):
+                raw = RawRecord(first + i, block.base + starts[i], piece, None)
+                self._record(raw, ids, accepted=accepts_all)
                 i += 1
             else:
                 items, i = source.repair(block, i)
@@ -278,10 +295,10 @@ class FileChecker:
         else:
             self._record(item, ids)
 
-    def _record(self, raw: RawRecord, ids: list[Any]) -> None:
-        """A record that the fast path did not accept, whatever is wrong with it."""
+    def _record(self, raw: RawRecord, ids: list[Any], *, accepted: bool = False) -> None:
+        """A record that the fast path does not settle; where it accepted the record, what lies beside it is looked at."""
         state = self.scan_state
-        result = self.records.check(raw)
+        result = self.records.check_accepted(raw) if accepted else self.records.check(raw)
         state.findings.extend(result.findings)
         state.broken += result.kind is None
         if result.kind is not None:

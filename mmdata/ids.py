@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.int64]
 
-SPILL_AT = 4_000_000
+SPILL_AT = 500_000
 BUCKETS = 64
 MAX_GROUPS = 200
 """Groups of equal ids that are listed; the number of records concerned is always complete."""

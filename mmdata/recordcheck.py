@@ -121,6 +121,14 @@ class RecordChecker:
 
     # --- a record --------------------------------------------------------------------------------------------------
 
+    def check_accepted(self, raw: RawRecord) -> RecordResult:
+        """Every finding of a record that the fast path accepted: those of its media, and of checks without a guard."""
+        view = self._view(raw, loads(raw.data))
+        hits = [(c, hit) for c in self.by_stage["record"] if c.guard is None for hit in c.function(view)]
+        hits += self._sidecar_hits(view, [c for c in self.by_stage["sidecar"] if c.guard is None])
+        hits += self._media_hits(view)
+        return RecordResult([self.finding(c, hit, raw) for c, hit in hits], view.raw.get("id"), view.kind)
+
     def check(self, raw: RawRecord) -> RecordResult:
         """Every finding of one record."""
         if raw.problem is not None:
@@ -134,15 +142,9 @@ class RecordChecker:
             message = f"expected an object, got {_name(value)}"
             problem = Problem("not-a-record", message, raw.start, raw.start + len(raw.data), raw.index)
             return RecordResult(findings + self.problem(problem, raw))
-        view = RecordView(
-            raw=value,
-            format=self.dataset.format,
-            options=self.options,
-            index=raw.index,
-            path=self.dataset.path,
-        )
+        view = self._view(raw, value)
         hits = [(c, hit) for c in self.by_stage["record"] if c is not self.shape for hit in c.function(view)]
-        hits += self._sidecar_hits(view)
+        hits += self._sidecar_hits(view, self.by_stage["sidecar"])
         hits += self._media_hits(view)
         if self.shape is not None:
             hits += [(self.shape, hit) for hit in self._shape_hits(view, hits)]
@@ -158,12 +160,21 @@ class RecordChecker:
             found = [hit for hit in found if not _explained(hit, silent)]
         return found
 
-    def _sidecar_hits(self, view: RecordView) -> list[tuple[Check, Hit]]:
-        refs = [ref for ref in view.media if ref.kind == "sidecar"] if self.by_stage["sidecar"] else []
+    def _view(self, raw: RawRecord, value: dict[str, Any]) -> RecordView:
+        return RecordView(
+            raw=value,
+            format=self.dataset.format,
+            options=self.options,
+            index=raw.index,
+            path=self.dataset.path,
+        )
+
+    def _sidecar_hits(self, view: RecordView, checks: list[Check]) -> list[tuple[Check, Hit]]:
+        refs = [ref for ref in view.media if ref.kind == "sidecar"] if checks else []
         if not refs or view.kind != "polygons":
             return []
         facts = self.load_sidecar(refs[0].path)
-        return [(c, hit) for c in self.by_stage["sidecar"] for hit in c.function(view, facts)]
+        return [(c, hit) for c in checks for hit in c.function(view, facts)]
 
     def _media_hits(self, view: RecordView) -> list[tuple[Check, Hit]]:
         if self.options.media == "none" or not self.by_stage["media"]:

@@ -33,6 +33,9 @@ PARALLEL_FROM = 8 << 20
 RANGE_BYTES = 32 << 20
 """Bytes of one piece of work; several a process, so that the processes end together."""
 
+MAX_RANGE_BYTES = 256 << 20
+"""A piece of work is not larger: what it hands over is held in memory."""
+
 
 def default_jobs() -> int:
     """One process a core that this process may use."""
@@ -116,14 +119,15 @@ def _check_file(dataset: DataSet, options: Options, progress: Progress, found: C
     """Check one data set; the findings go to `found`, with their lines."""
     with open_source(dataset.path, max_record_bytes=options.max_record_bytes) as source:
         progress.start(os.path.basename(dataset.path), source.size)
-        scan = _scan(dataset, source, options, progress)
+        table = IdTable()
+        scan = _scan(dataset, source, options, progress, table)
         found.merge(scan.findings)
         checker = RecordChecker(
             dataset,
             list(selected(dataset.format.name, select=options.select, ignore=options.ignore)),
             options,
         )
-        view = _file_view(dataset, source, scan, options, repeatable=source.seekable)
+        view = _file_view(dataset, source, scan, options, table, repeatable=source.seekable)
         for item in checker.by_stage["file"]:
             for hit in item.function(view):
                 found.add(_located(checker.finding(item, hit, None), hit, source))
@@ -131,16 +135,17 @@ def _check_file(dataset: DataSet, options: Options, progress: Progress, found: C
     return scan
 
 
-def _scan(dataset: DataSet, source: Source, options: Options, progress: Progress) -> Scan:
+def _scan(dataset: DataSet, source: Source, options: Options, progress: Progress, table: IdTable) -> Scan:
     size = source.size or 0
-    parts = source.ranges(max(1, min(size // RANGE_BYTES + options.jobs, 8 * options.jobs)))
+    few = min(size // RANGE_BYTES + options.jobs, 8 * options.jobs)
+    parts = source.ranges(max(1, few, size // MAX_RANGE_BYTES))
     if options.jobs == 1 or size < PARALLEL_FROM or len(parts) == 1:
-        return FileChecker(dataset, options).scan(source, progress=progress.advance)
-    return _scan_parallel(dataset, parts, options, progress)
+        return FileChecker(dataset, options).scan(source, progress=progress.advance, table=table)
+    return _scan_parallel(dataset, parts, options, progress, table)
 
 
 def _scan_parallel(
-    dataset: DataSet, parts: list[tuple[int, int]], options: Options, progress: Progress
+    dataset: DataSet, parts: list[tuple[int, int]], options: Options, progress: Progress, table: IdTable
 ) -> Scan:
     """Read byte ranges by several processes; a range that began at a wrong guess is read again from the right place."""
     total: Scan | None = None
@@ -158,6 +163,7 @@ def _scan_parallel(
                 if scan.first_start is None:
                     scan.next_start = max(total.next_start, scan.next_start)
                 total.merge(scan)
+            total.move_hashes(table)
             progress.advance(hi - lo)
     assert total is not None
     return total
@@ -203,12 +209,8 @@ def _work_at(lo: int, hi: int, *, at_record: bool) -> Scan:
 
 
 def _file_view(
-    dataset: DataSet, source: Source, scan: Scan, options: Options, *, repeatable: bool
+    dataset: DataSet, source: Source, scan: Scan, options: Options, table: IdTable, *, repeatable: bool
 ) -> FileView:
-    table = IdTable()
-    for hashes in scan.hashes:
-        table.extend(hashes)
-    scan.hashes.clear()
     groups, total = table.candidates()
     duplicates = (
         _confirmed(dataset, groups, options)

@@ -27,6 +27,7 @@ name                meaning
 ``assume``          the facts stated with ``--assume``, a dict
 ``template``        InternVL conversation template of the run
 ``sidecar``         sidecar checks only: the facts of the record's polygon file
+``picture``         sidecar checks only: the file name in the record's ``image``, without directories
 ==================  ================================================================================================
 """
 
@@ -52,4 +53,5 @@ FACTS = (
     "assume",
     "template",
     "sidecar",
+    "picture",
 )

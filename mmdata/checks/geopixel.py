@@ -1,17 +1,19 @@
-"""GeoPixel: the keys of a record, its [SEG] and its phrases (G01 to G07, G18, G19, G22)."""
+"""GeoPixel: which keys a record has, and what a file may mix (G01 to G07, G22)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from typing import Any
 
 from mmdata.checks.registry import SHAPE, Hit, check
-from mmdata.checks.sidecars import SidecarFacts
-from mmdata.checks.view import FileView, RecordView
+from mmdata.checks.sidecars import SEG
+from mmdata.checks.view import FileView, MediaView, RecordView
 from mmdata.finding import Edit
 
 GEOPIXEL = ("geopixel",)
-SEG = "[SEG]"
+
+GROUNDING = ("polygons", "segmentation")
+"""Kinds of records with masks, each by the key that holds them."""
 
 
 def targets(record: RecordView) -> int:
@@ -19,57 +21,116 @@ def targets(record: RecordView) -> int:
     return record.count(SEG)
 
 
+def picture_size(media: MediaView) -> tuple[int, int] | None:
+    """(width, height) in pixels as stored of the record's picture, where it was looked into."""
+    for _, _, facts in media.images[:1]:
+        if facts.width and facts.height:
+            return facts.width, facts.height
+    return None
+
+
+def mask_count_hits(record: RecordView, masks: int, pointer: str, path: str | None = None) -> Iterator[Hit]:
+    """G05: the number of [SEG] against that of the masks; a surplus that stands in questions is G06."""
+    count, asked = targets(record), record.count(SEG, "user")
+    if masks in (count, count - asked):
+        return
+    turns = [turn for turn in record.turns if turn.count(SEG)]
+    place = turns[0].text_pointer if len(turns) == 1 else pointer
+    noun = "mask" if path is None else "object"
+    where = "" if path is None else " in the polygon file"
+    message = f"{count} {SEG} in the turns, {masks} {noun if masks == 1 else noun + 's'}{where}"
+    yield Hit(message, place, related_path=path)
+
+
+def no_target_hits(record: RecordView, masks: int, pointer: str, path: str | None = None) -> Iterator[Hit]:
+    """G07: a record of masks that has none, and no [SEG]."""
+    if masks == 0 and targets(record) == 0:
+        where = "" if path is None else " in the polygon file"
+        yield Hit(f"no {SEG}, and no mask{where}", pointer, related_path=path)
+
+
+def type_name(value: Any) -> str:
+    """What a value is, for a message."""
+    names = {type(None): "null", bool: "true or false", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number")
+
+
 @check("G01", severity="error", formats=GEOPIXEL, keys=("polygon", "mask"), guard=SHAPE, fixable="sometimes")
 def wrong_mask_key(record: RecordView) -> Iterator[Hit]:
     """The masks lie under `polygon` or `mask`, as the guide has it; the loader reads `polygons` and `segmentation`.
 
-    In the first record of a file this decides for the whole file.
-
-    Upstream: the key is never read. In the first record it makes the whole file one without masks; elsewhere the record is taken for one without masks, and the model crashes on its [SEG].
+    Upstream: The key is never read. In the first record it makes the whole file one without masks, and all masks are ignored; in a later record of a file with masks the loader uses masks that it never made: UnboundLocalError, the run crashes.
     Fix: Rename the key: `polygons` for the path of a polygon file, `segmentation` for a list of RLE.
-    Source: `data_mix.py`, `train_data`.
+    Source: data_mix.py; docs/finetune.md has the other names.
     Bad (geopixel): {"image": "a.png", "polygon": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
+    Bad (geopixel): {"image": "a.png", "mask": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
-    for key, right in (("polygon", "polygons"), ("mask", "segmentation")):
-        if key not in record.raw or right in record.raw:
-            continue
-        value = record.raw[key]
-        word = "polygons" if isinstance(value, str) else "segmentation" if isinstance(value, list) else None
-        edits = (Edit("rename", f"/{key}", word),) if word and word not in record.raw else ()
-        yield Hit(
-            f"`{key}` is never read; the loader knows `polygons` and `segmentation`", f"/{key}", edits=edits
-        )
+    if any(key in record.raw for key in GROUNDING):
+        return
+    names = {key: _right_name(record.raw[key]) for key in ("polygon", "mask") if record.raw.get(key)}
+    for key, name in names.items():
+        message = f"`{key}` is never read; the loader knows `polygons` and `segmentation`"
+        edits = (Edit("rename", f"/{key}", name),) if name and list(names.values()).count(name) == 1 else ()
+        yield Hit(message, f"/{key}", edits=edits)
+
+
+def _right_name(value: Any) -> str | None:
+    """The key under which the loader would read a value as what it is."""
+    if isinstance(value, str):
+        return "polygons" if value.lower().endswith(".json") else None
+    rles = isinstance(value, list) and all(isinstance(v, dict) and "counts" in v for v in value)
+    return "segmentation" if rles else None
+
+
+_KINDS = {
+    "polygons": "with a polygon file",
+    "segmentation": "with RLE masks",
+    "image": "with a picture and no masks",
+    "text": "without a picture",
+}
 
 
 @check("G02", severity="error", formats=GEOPIXEL)
 def mixed_kinds(file: FileView) -> Iterator[Hit]:
-    """Records with polygons, with RLE, with an image alone and with text alone stand in one file.
+    """A file mixes records with masks, with a picture alone, and without a picture.
 
-    The first record decides how the whole file is read.
+    The first record decides how the whole file is read. Where data.txt draws fewer records than the file has, the first
+    one drawn decides, another one each run. Polygon files and RLE may be mixed with each other.
 
-    Upstream: after a first record with masks, a record that lacks the key is a KeyError: crash. After a first record without masks, the masks of all others are ignored.
+    Upstream: After a first record with masks, one that has none is an UnboundLocalError; after a first record with a picture, one without is a KeyError: the run crashes. After a first record without masks or picture, those of all other records are ignored.
     Fix: Split the file by kind and name each in data.txt.
-    Source: `data_mix.py`, the type of a file is that of its first record.
+    Source: data_mix.py: the type of a file is that of its record 0.
     Bad (geopixel): [{"image": "a.png", "conversations": [{"from": "human", "value": "What?"}, {"from": "bot", "value": "A dog."}]}, {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}]
-    Good (geopixel): [{"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}]
+    Bad (geopixel): [{"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}, {"conversations": [{"from": "human", "value": "What?"}, {"from": "bot", "value": "A dog."}]}]
+    Good (geopixel): [{"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}, {"image": "a.png", "segmentation": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}]
     """
     first = file.first_kind
+    if first is None:
+        return
     for kind, facts in file.kinds.items():
-        if first is None or kind == first:
-            continue
-        masks = first in ("polygons", "segmentation")
-        lost = kind in ("polygons", "segmentation")
-        if masks:
-            upstream = f"the loader looks for `{first}` in every record: KeyError, the run crashes"
-        elif lost:
-            upstream = "the file is read as one without masks: these masks are ignored"
-        elif first == "text":
-            upstream = "the file is read as text: these images are ignored"
-        else:
-            upstream = "the file is read as one of images: KeyError, the run crashes"
-        message = f"{facts.count} of {file.records} records are of the kind {kind}, the first record of the kind {first}"
-        yield Hit(message, record=facts.first, upstream=upstream)
+        upstream = _effect(first, kind)
+        if upstream is not None:
+            are = "record is" if facts.count == 1 else "records are"
+            message = f"{facts.count} of {file.records} {are} {_KINDS.get(kind, kind)}, the first is {_KINDS.get(first, first)}"
+            yield Hit(message, record=facts.first, upstream=upstream)
+
+
+def _effect(first: str, kind: str) -> str | None:
+    """What becomes of a record of one kind in a file whose first record is of another; None if all is well."""
+    if kind == first or (kind in GROUNDING and first in GROUNDING):
+        return None
+    if first == "text":
+        return "The file is read as text: these pictures, and their masks, are ignored."
+    if kind == "text":
+        return "The file is read as one with pictures: KeyError at each of these records, the run crashes."
+    if kind == "image":
+        return (
+            "The file is read as one with masks: UnboundLocalError at each of these records, the run crashes."
+        )
+    return (
+        "The file is read as one without masks: these masks are ignored, and [SEG] is trained as a mere word."
+    )
 
 
 @check(
@@ -77,175 +138,135 @@ def mixed_kinds(file: FileView) -> Iterator[Hit]:
     severity="warning",
     formats=GEOPIXEL,
     guard="kind != 'polygons' or r.segmentation is UNSET",
-    fixable="never",
+    fixable="always",
 )
 def both_masks(record: RecordView) -> Iterator[Hit]:
     """A record has both `polygons` and `segmentation`.
 
-    Upstream: the polygons win; the RLE masks are never read.
-    Fix: Remove the one that is not meant.
-    Source: `data_mix.py`.
+    Upstream: The polygon file wins; the RLE masks are never read.
+    Fix: Remove the one that is not meant; `--fix --unsafe-fixes` removes `segmentation`, which changes nothing that is trained.
+    Source: data_mix.py: `if 'polygons' … elif 'segmentation'`.
     Bad (geopixel): {"image": "a.png", "polygons": "square.json", "segmentation": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
-    if "polygons" in record.raw and "segmentation" in record.raw:
-        yield Hit("both `polygons` and `segmentation`: the RLE masks are never read", "/segmentation")
+    if record.kind == "polygons" and "segmentation" in record.raw:
+        message = "both `polygons` and `segmentation`: the RLE masks are never read"
+        yield Hit(message, "/segmentation", edits=(Edit("remove", "/segmentation"),), unsafe=True)
 
 
 @check(
     "G04",
     severity="error",
     formats=GEOPIXEL,
-    guard="n_images < 2 and type(r.image) is not list or kind not in ('polygons', 'segmentation')",
+    guard="type(r.image) is str or kind == 'image' or r.image is UNSET and r.polygons is UNSET and r.segmentation is UNSET",
+    fixable="sometimes",
 )
-def image_list_with_masks(record: RecordView) -> Iterator[Hit]:
-    """A record with masks gives its image as a list.
+def no_single_picture(record: RecordView) -> Iterator[Hit]:
+    """A record with masks names a list of pictures, or none.
 
-    Upstream: an assertion fails: masks belong to exactly one picture, named by a string. The run crashes.
+    Masks belong to exactly one picture, named by a string.
+
+    Upstream: A list fails an assertion, and the run crashes. Without `image` the masks are ignored in a file of text; elsewhere it is a KeyError, and the run crashes.
     Fix: Give the path as a string; split a record of several pictures.
-    Source: `data_mix.py`.
+    Source: data_mix.py: "image_file must be a string".
     Bad (geopixel): {"image": ["a.png"], "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
+    Bad (geopixel): {"polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
+    Good (geopixel): {"image": ["a.png", "b.png"], "conversations": [{"from": "human", "value": "<ImageHere><ImageHere>Which?"}, {"from": "bot", "value": "The first."}]}
     """
-    if record.kind in ("polygons", "segmentation") and isinstance(record.raw.get("image"), list):
-        yield Hit(f"`image` is a list of {len(record.raw['image'])} in a record with masks", "/image")
+    keys = [key for key in GROUNDING if key in record.raw]
+    if not keys:
+        return
+    image = record.raw.get("image")
+    if "image" not in record.raw:
+        yield Hit(f"`{keys[0]}` without `image`", f"/{keys[0]}")
+    elif isinstance(image, list):
+        single = len(image) == 1 and isinstance(image[0], str) and image[0]
+        message = f"`image` is a list of {len(image)} in a record with masks"
+        yield Hit(message, "/image", edits=(Edit("set", "/image", image[0]),) if single else ())
 
 
 @check(
     "G05",
     severity="error",
     formats=GEOPIXEL,
-    guard="kind != 'segmentation' or len(r.segmentation) == answer_marks.count('[SEG]') + user_marks.count('[SEG]') + other_marks.count('[SEG]')",
+    guard="kind == 'polygons' or kind != 'segmentation' and '[SEG]' not in answer_marks",
 )
 def mask_count(record: RecordView) -> Iterator[Hit]:
     """The number of [SEG] is not the number of masks.
 
-    Mask k belongs to the k-th [SEG]; `[SEG]` is counted over all turns. For polygon files see the same code.
+    [SEG] is counted over all turns, masks as RLE in `segmentation` or as objects of the polygon file; mask k belongs to the
+    k-th [SEG]. A record without masks that has [SEG] in an answer is a warning.
 
-    Upstream: an assertion fails in the loader: the run crashes.
+    Upstream: An assertion of the loader fails: the run crashes.
     Fix: Write one [SEG] for each mask, in the masks' order.
-    Source: `data_mix.py`.
+    Source: data_mix.py: "number of grounding tokens are not equal to number of masks".
     Bad (geopixel): {"image": "a.png", "segmentation": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG] and <p> there </p> [SEG]"}]}
     Bad (geopixel): {"image": "a.png", "polygons": "two.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
+    Bad (geopixel): {"image": "a.png", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel): {"image": "a.png", "polygons": "two.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG] and <p> there </p> [SEG]"}]}
     """
     masks = record.raw.get("segmentation")
-    if record.kind == "segmentation" and isinstance(masks, list) and (targets(record) or masks):
-        yield from _mismatch(record, len(masks), "/segmentation")
+    if record.kind == "segmentation" and isinstance(masks, list):
+        yield from mask_count_hits(record, len(masks), "/segmentation")
+    elif not any(record.raw.get(key) for key in (*GROUNDING, "polygon", "mask")):
+        turns = [turn for turn in record.spoken_by("assistant") if turn.count(SEG)]
+        if turns and record.kind not in GROUNDING:
+            count = sum(turn.count(SEG) for turn in turns)
+            upstream = f"No mask is trained: the model learns to write {SEG} as a mere word."
+            message = f"{count} {SEG} in the answers of a record without masks"
+            yield Hit(message, turns[0].text_pointer, upstream, severity="warning")
 
 
-def _mismatch(record: RecordView, masks: int, pointer: str, path: str | None = None) -> Iterator[Hit]:
-    count = targets(record)
-    if count != masks:
-        answers = [turn for turn in record.turns if turn.count(SEG)]
-        place = answers[0].text_pointer if len(answers) == 1 else pointer
-        yield Hit(
-            f"{count} [SEG] in the turns, {masks} {'mask' if masks == 1 else 'masks'}",
-            place,
-            related_path=path,
-        )
-
-
-@check("G06", severity="error", formats=GEOPIXEL, guard="not ('[SEG]' in user_marks)")
+@check("G06", severity="error", formats=GEOPIXEL, guard="'[SEG]' not in user_marks")
 def seg_in_question(record: RecordView) -> Iterator[Hit]:
-    """A user turn holds [SEG].
+    """A question of a record with masks holds [SEG].
 
-    Upstream: the loader counts it, the model looks for it only in supervised text: an assertion fails in the forward pass, and the run crashes.
+    Upstream: The loader counts it, but the model looks for [SEG] in supervised text alone: an assertion fails in the forward pass, and the run crashes.
     Fix: Move [SEG] to the answer, or ask in words.
-    Source: `data_mix.py` counts over all turns, `modeling_geopixel.py` in the labels.
+    Source: data_mix.py counts over the whole text, model/geopixel.py over the labels.
     Bad (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "What is [SEG]?"}, {"from": "bot", "value": "A tank."}]}
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "What is it?"}, {"from": "bot", "value": "<p> A tank </p> [SEG]"}]}
     """
-    for turn in record.spoken_by("user"):
-        if turn.count(SEG):
-            yield Hit(f"the question in turn {turn.index} holds [SEG]", turn.text_pointer)
+    if record.kind in GROUNDING:
+        for turn in record.spoken_by("user"):
+            if turn.count(SEG):
+                yield Hit(f"the question in turn {turn.index} holds {SEG}", turn.text_pointer)
 
 
-@check("G07", severity="error", formats=GEOPIXEL, guard="kind != 'segmentation' or len(r.segmentation) > 0")
+@check("G07", severity="error", formats=GEOPIXEL, guard="kind != 'segmentation'")
 def no_target(record: RecordView) -> Iterator[Hit]:
     """A record of masks has no mask and no [SEG].
 
-    Upstream: the loader never sets a variable that it returns: UnboundLocalError, the run crashes.
-    Fix: Remove the empty `segmentation` and move the record to a file without masks.
-    Source: `data_mix.py`.
+    Upstream: The loader takes it; the model puts its result into a list that it never made: UnboundLocalError, the run crashes.
+    Fix: Move the record to a file without masks, without the key.
+    Source: model/geopixel.py: `pred_masks` where no [SEG] is found.
     Bad (geopixel): {"image": "a.png", "segmentation": [], "conversations": [{"from": "human", "value": "What?"}, {"from": "bot", "value": "A tank."}]}
+    Bad (geopixel; file=nothing.json:{"polygons": []}): {"image": "a.png", "polygons": "nothing.json", "conversations": [{"from": "human", "value": "What?"}, {"from": "bot", "value": "A tank."}]}
     Good (geopixel): {"image": "a.png", "conversations": [{"from": "human", "value": "What?"}, {"from": "bot", "value": "A tank."}]}
     """
-    if record.kind == "segmentation" and record.raw.get("segmentation") == [] and targets(record) == 0:
-        yield Hit("no mask and no [SEG] in a record of masks", "/segmentation")
+    masks = record.raw.get("segmentation")
+    if record.kind == "segmentation" and isinstance(masks, list):
+        yield from no_target_hits(record, len(masks), "/segmentation")
 
 
-@check("G18", severity="error", formats=GEOPIXEL, guard=SHAPE)
-def segmentation_type(record: RecordView) -> Iterator[Hit]:
-    """`segmentation` is not a list of RLE: null, a single object, or polygons.
-
-    Upstream: TypeError or KeyError when the masks are decoded: the run crashes.
-    Fix: Give a list with one compressed RLE for each [SEG]; polygons belong into a file named by `polygons`.
-    Source: `data_mix.py`.
-    Bad (geopixel): {"image": "a.png", "segmentation": null, "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
-    Bad (geopixel): {"image": "a.png", "segmentation": [[10, 10, 20, 10, 20, 20]], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
-    Good (geopixel): {"image": "a.png", "segmentation": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
-    """
-    if "segmentation" not in record.raw:
-        return
-    masks = record.raw["segmentation"]
-    if not isinstance(masks, list):
-        words = {dict: "one object", str: "a string", type(None): "null"}
-        what = words.get(type(masks), type(masks).__name__)
-        yield Hit(f"`segmentation` is {what}, not a list of RLE", "/segmentation")
-        return
-    for number, mask in enumerate(masks):
-        if not isinstance(mask, dict):
-            what = "a polygon" if isinstance(mask, list) else "null" if mask is None else type(mask).__name__
-            yield Hit(f"mask {number} is {what}, not an RLE", f"/segmentation/{number}")
-
-
-_PHRASE = re.compile(r"<p>(?:(?!</?p>|\[SEG\]).)*</p>\s*(?P<masks>\[SEG\])?|</?p>", re.DOTALL)
-
-
-@check(
-    "G19",
-    severity="warning",
-    formats=GEOPIXEL,
-    guard="marked_answers < 2 and answer_marks == ['<p>', '</p> [SEG]'] * (len(answer_marks) // 3) + ['[SEG]'] * (len(answer_marks) // 3)",
-)
-def loose_phrase(record: RecordView) -> Iterator[Hit]:
-    """A phrase is not closed, or not followed by its [SEG].
-
-    Every published sample has `<p> phrase </p> [SEG]`.
-
-    Upstream: nothing enforces the pattern; the model learns the loose form, and the phrase is lost to the evaluation, which looks for the pattern.
-    Fix: Write `<p> phrase </p> [SEG]`.
-    Source: `data_mix.py`; the evaluation's regular expression.
-    Bad (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here [SEG]"}]}
-    Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
-    """
-    for turn in record.spoken_by("assistant"):
-        for match in _PHRASE.finditer(turn.text or ""):
-            if match[0] in ("<p>", "</p>"):
-                yield Hit(f"{match[0]} without its partner in turn {turn.index}", turn.text_pointer)
-            elif match["masks"] is None:
-                yield Hit(
-                    f"{match[0].strip()[:60]!r} in turn {turn.index} is not followed by [SEG]",
-                    turn.text_pointer,
-                )
-
-
-@check("G22", severity="error", formats=GEOPIXEL, guard=SHAPE)
+@check("G22", severity="error", formats=GEOPIXEL, guard="not empty_media", fixable="sometimes")
 def inline_polygons(record: RecordView) -> Iterator[Hit]:
-    """`polygons` holds the polygons themselves; the loader wants the path of a file.
+    """`polygons` is not the path of a file but, say, the polygons themselves.
 
-    Upstream: open() of a list: TypeError, the run crashes.
+    Upstream: An assertion fails, or open() does: the run crashes.
     Fix: Write {"polygons": …} into a file of its own and give its path.
-    Source: `data_mix.py`.
+    Source: data_mix.py: "polygons_file must be a string".
     Bad (geopixel): {"image": "a.png", "polygons": [[[[10, 10], [20, 10], [20, 20]]]], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
+    Bad (geopixel): {"image": "a.png", "polygons": ["square.json"], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
-    if "polygons" in record.raw and not isinstance(record.raw["polygons"], str):
-        what = {list: "a list", dict: "an object", type(None): "null"}.get(
-            type(record.raw["polygons"]), "no string"
-        )
-        yield Hit(f"`polygons` is {what}, not the path of a file", "/polygons")
-
-
-__all__ = ["GEOPIXEL", "SEG", "SidecarFacts", "targets"]
+    if "polygons" not in record.raw:
+        return
+    value = record.raw["polygons"]
+    if isinstance(value, str) and value:
+        return
+    what = "an empty string" if value == "" else type_name(value)
+    single = isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) and value[0]
+    edits = (Edit("set", "/polygons", value[0]),) if single else ()
+    yield Hit(f"`polygons` is {what}, not the path of a file", "/polygons", edits=edits)

@@ -9,6 +9,8 @@ import os
 import sys
 from typing import Any
 
+INTERRUPTED = 130
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script: never shows a traceback for bad input."""
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = 2
     except KeyboardInterrupt:
         print("mmdata: interrupted", file=sys.stderr)
-        code = 130
+        code = INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (head, less) has left; what it took is what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,4 +57,6 @@ def _run(arguments: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             return 2  # the help is printed already
         raise UsageError(error.format_message().replace("\n", " ")) from None
+    if result == INTERRUPTED:
+        raise KeyboardInterrupt  # typer has made an exit code of it
     return result if isinstance(result, int) else 0

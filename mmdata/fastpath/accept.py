@@ -60,6 +60,7 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
         body += [
             "if layout.kind == 'polygons' and LOAD is not None:",
             "    sidecar = LOAD(r.polygons)",
+            *(["    picture = FILE_NAME(r.image)"] if "picture" in used else []),
             f"    if not ({' and '.join(f'({g})' for g in sidecar_guards)}): return None",
         ]
     return "\n    ".join(["def accept(r):", *body, "return strings, layout"]) + "\n"

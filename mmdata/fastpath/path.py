@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from mmdata.checks import markers
 from mmdata.checks.registry import Check
+from mmdata.checks.sidecars import file_name
 from mmdata.fastpath.accept import accept_source
 from mmdata.fastpath.helpers import Roles, tally
 from mmdata.fastpath.layouts import Layout, Layouts, shape
@@ -85,6 +86,7 @@ class FastPath:
             "template": self.options.template,
             "assume": self.options.assume,
             "LOAD": self.load_sidecar,
+            "FILE_NAME": _file_name,
         }
         exec(compile(self.source, f"<fast path of {self.format.name}>", "exec"), namespace)  # noqa: S102 - own source
         self.accept: Callable[[Any], tuple[int, Layout] | None] = namespace["accept"]
@@ -116,6 +118,10 @@ class FastPath:
                     self._build()
                     return True
         return False
+
+
+def _file_name(path: Any) -> str | None:
+    return file_name(path) if isinstance(path, str) else None
 
 
 def _model_at(model: type[BaseModel], place: str) -> type[BaseModel] | None:

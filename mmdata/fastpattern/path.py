@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+import orjson
+
 from mmdata.checks import markers
 from mmdata.checks.facts import FACTS
 from mmdata.fastpath.accept import guard_names
@@ -13,7 +15,7 @@ from mmdata.fastpath.path import FastPath
 from mmdata.fastpattern.blocks import ODD_ESCAPE, BlockFacts
 from mmdata.fastpattern.example import Pattern, pattern_of
 from mmdata.fastpattern.phrases import phrases_of
-from mmdata.fastpattern.runner import MARK_FACTS, Facts, Runner, Sidecars, WithPhrases, runner_source
+from mmdata.fastpattern.runner import SIDECAR_FACTS, Facts, Runner, Sidecars, WithPhrases, runner_source
 
 MAX_PATTERNS = 6
 """Patterns held at a time; records of more shapes than that take the ordinary fast path."""
@@ -46,7 +48,7 @@ class PatternPath:
     def __init__(self, fast: FastPath) -> None:
         self.fast = fast
         self.patterns: list[Known] = []
-        plain = guard_names(fast.guards) <= _FACTS and guard_names(fast.sidecar_guards) <= MARK_FACTS
+        plain = guard_names(fast.guards) <= _FACTS and guard_names(fast.sidecar_guards) <= SIDECAR_FACTS
         self.hungry = not fast.always and plain
         self.tried = 0
 
@@ -84,6 +86,7 @@ class PatternPath:
             "LINES": pattern.lines,
             "TURN_LINES": pattern.turn_lines,
             "SIDECARS": Sidecars(self.fast),
+            "LOADS": orjson.loads,
             "PHRASES": phrases_of,
             "WITH_PHRASES": WithPhrases(facts),
             "layout": layout,

@@ -14,7 +14,8 @@ from mmdata.fastpath.layouts import LAYOUT_FACTS, Layout
 from mmdata.fastpath.path import FastPath
 from mmdata.fastpattern.blocks import BlockFacts
 
-MARK_FACTS = {"sidecar", "user_marks", "answer_marks", "other_marks"}
+MARK_FACTS = {"user_marks", "answer_marks", "other_marks"}
+SIDECAR_FACTS = MARK_FACTS | {"sidecar", "picture"}
 """Facts that a guard on polygon files may name."""
 
 Runner = Callable[[bytes, list[int], list[int], int, BlockFacts, list[Any], list[bytes]], int]
@@ -55,7 +56,9 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
     if has_sidecar:
         used = guard_names(fast.sidecar_guards)
         beside += [f"sidecar = SIDECARS[found[{at['polygons']}]]"]
-        beside += [f"{name} = known.{name}" for name in sorted(MARK_FACTS & used - {"sidecar"})]
+        if "picture" in used:
+            beside += [f"picture = FILE_NAME(LOADS(found[{at['image']}]))" if "image" in at else "break"]
+        beside += [f"{name} = known.{name}" for name in sorted(MARK_FACTS & used)]
         beside += [f"if not ({' and '.join(f'({g})' for g in fast.sidecar_guards)}): break"]
     opening = [
         "mark = len(ids), len(media)",

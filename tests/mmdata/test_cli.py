@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +119,15 @@ def test_import_mmdata_never_imports_torch() -> None:
         "import sys, mmdata\nfor n in mmdata.__all__: getattr(mmdata, n)\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_interrupt_is_one_line() -> None:
+    command = [sys.executable, "-c", "from mmdata.cli import main; main()", "validate", "-"]
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None
+    child.stdin.write(LINE * 20_000)  # more than a pipe holds: once this returns, the child is reading
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out, err) == (130, "", "mmdata: interrupted\n")

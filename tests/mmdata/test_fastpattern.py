@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdata.checks.registry import selected
+from mmdata.checks.sidecars import SidecarFacts
 from mmdata.fastpath import DECODE_ERRORS, FastPath
 from mmdata.fastpattern import PatternPath, look_at
 from mmdata.filecheck import _quotes
@@ -114,28 +115,38 @@ def test_what_a_pattern_matches_the_fast_path_accepts(
                 )
 
 
-def test_an_ordinary_record_is_matched_by_the_pattern_of_another() -> None:
-    fast = FastPath(get_format("geopixel"), selected("geopixel"), Options(media="none"))
+def masks_of(path: str) -> SidecarFacts:
+    """The facts of a polygon file whose name says how many objects it has; it was made for the picture ``2.png``."""
+    return SidecarFacts(path, n_objects=int(path.removesuffix(".json")), img="there/2.png")
+
+
+@pytest.mark.parametrize("picture, matched", [("2.png", 1), ("here/2.png", 1), ("here/3.png", 0)])
+def test_an_ordinary_record_is_matched_by_the_pattern_of_another(picture: str, matched: int) -> None:
+    fast = FastPath(
+        get_format("geopixel"), selected("geopixel"), Options(media="none"), load_sidecar=masks_of
+    )
     answer = "The <p> tank </p> [SEG] stands."
-    lines = [
+    first, second = (
         json.dumps(
             {
                 "id": k,
-                "image": f"{k}.png",
+                "image": image,
+                "polygons": f"{k}.json",
                 "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": answer * k}],
             }
-        )
-        for k in (1, 2)
-    ]
+        ).encode()
+        for k, image in ((1, "2.png"), (2, picture))
+    )
     patterns = PatternPath(fast)
-    struct = fast.decode(lines[0].encode())
-    verdict = fast.accept(struct)
-    if verdict is not None:
-        patterns.learn(lines[0].encode(), verdict[1])
-    data = lines[1].encode()
-    ids_found: list[Any] = []
+    verdict = fast.accept(fast.decode(first))
+    assert verdict is not None
+    patterns.learn(first, verdict[1])
+    ids: list[Any] = []
     media: list[bytes] = []
-    after, layout = patterns.run(data, [0], [len(data)], 0, look_at(data, one_line=True), ids_found, media)
-    assert (after, ids_found, media) == (1, [b"2"], [b'"2.png"'])
-    assert layout is not None
-    assert layout.kind == "image"
+    after, layout = patterns.run(second, [0], [len(second)], 0, look_at(second, one_line=True), ids, media)
+    assert after == matched
+    assert (fast.accept(fast.decode(second)) is not None) == bool(matched)
+    if matched:
+        assert (ids, media) == ([b"2"], [json.dumps(picture).encode()])
+        assert layout is not None
+        assert layout.kind == "polygons"
