@@ -75,20 +75,6 @@ def jsonl(megabytes: int = 200) -> Path:
     return path
 
 
-def long_jsonl(gigabytes: int = 10) -> Path:
-    """An InternVL JSONL file of many records: one of 200 MB over and over, each time with ids of its own."""
-    path = DATA / f"internvl_{gigabytes}gb.jsonl"
-    if not path.exists():
-        block = jsonl(200).read_bytes()
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            for number in range(gigabytes * 5):
-                # Ids that begin with another four digits differ, whatever follows.
-                file.write(block.replace(b'{"id": ', b'{"id": %d' % (1000 + number)))
-        part.rename(path)
-    return path
-
-
 def for_loaders(megabytes: int = 20) -> Path:
     """`jsonl`, and beside it the same records as ms-swift's `messages` rows and as LLaMA-Factory's ShareGPT rows."""
     path = jsonl(megabytes)
@@ -108,6 +94,20 @@ def _messages_row(record: dict[str, Any]) -> dict[str, Any]:
 
 def _sharegpt_row(record: dict[str, Any]) -> dict[str, Any]:
     return {"conversations": record["conversations"], "images": [record["image"]]}
+
+
+def long_jsonl(gigabytes: int = 10) -> Path:
+    """An InternVL JSONL file of many records: one of 200 MB over and over, each time with ids of its own."""
+    path = DATA / f"internvl_{gigabytes}gb.jsonl"
+    if not path.exists():
+        block = jsonl(200).read_bytes()
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            for number in range(gigabytes * 5):
+                # Ids that begin with another four digits differ, whatever follows.
+                file.write(block.replace(b'{"id": ', b'{"id": %d' % (1000 + number)))
+        part.rename(path)
+    return path
 
 
 def array(megabytes: int = 300, indent: int | None = None) -> Path:
