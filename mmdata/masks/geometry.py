@@ -1,0 +1,225 @@
+"""What is unusual about rings as shapes: crossings, repeated and needless points, the part beyond the picture.
+
+All rings of a `PolygonFile` at once; the cost grows with the number of points (times its logarithm for crossings).
+Coordinates are pixels, x right, y down; the picture spans 0 to width and 0 to height.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdata.masks.rings import Indices, Points, PolygonFile, enclosing, ring_area
+
+MAX_RING_POINTS = 200_000
+"""A ring with more points is not searched for crossings: a ring that runs over itself again and again costs seconds."""
+
+
+class Crossing(NamedTuple):
+    """A ring that meets itself.
+
+    Attributes:
+        ring: index into the file's rings.
+        x: the first place found, in pixels.
+        y: likewise.
+        touch: it only touches itself in a point; otherwise it crosses or runs over itself.
+    """
+
+    ring: int
+    x: float
+    y: float
+    touch: bool
+
+
+class Crossings(NamedTuple):
+    """The rings that meet themselves, and those that were too long to be searched (indices)."""
+
+    found: list[Crossing]
+    unsearched: list[int]
+
+
+def crossings(file: PolygonFile, *, max_points: int = MAX_RING_POINTS) -> Crossings:
+    """The rings that enclose an area and meet themselves, each with the first place found.
+
+    Args:
+        file: the polygons.
+        max_points: longer rings are named instead of searched.
+    """
+    import shapely
+
+    sizes = np.diff(file.ring_offsets)
+    closed = enclosing(file, file.points)
+    rings = np.flatnonzero(closed & (sizes <= max_points))
+    unsearched = np.flatnonzero(closed & (sizes > max_points)).tolist()
+    if not len(rings):
+        return Crossings([], unsearched)
+    wanted = np.zeros(file.n_rings, np.bool_)
+    wanted[rings] = True
+    points = file.points[np.repeat(wanted, sizes)]
+    owner = np.repeat(np.arange(len(rings)), sizes[rings])
+    with np.errstate(all="ignore"):  # coordinates of 1e300 are nonsense, not a reason to stop
+        polygons = shapely.polygons(shapely.linearrings(points, indices=owner))
+        invalid = np.flatnonzero(~shapely.is_valid(polygons))
+        reasons = shapely.is_valid_reason(polygons[invalid])
+    found = [
+        Crossing(int(rings[i]), *_place(reason), touch=reason.startswith("Ring Self"))
+        for i, reason in zip(invalid.tolist(), reasons.tolist(), strict=True)
+    ]
+    return Crossings(found, unsearched)
+
+
+def _place(reason: str) -> tuple[float, float]:
+    """The coordinates in ``Self-intersection[10 20]``."""
+    x, _, y = reason.partition("[")[2].rstrip("]").partition(" ")
+    try:
+        return float(x), float(y)
+    except ValueError:
+        return float("nan"), float("nan")
+
+
+def repeated_points(file: PolygonFile) -> Indices:
+    """For every ring, how many points are the same as the point before, int64 (rings,).
+
+    A last point that is the first again closes the ring and is not counted.
+    """
+    return _by_ring(file, _repeats(file))
+
+
+def straight_points(file: PolygonFile) -> Indices:
+    """For every ring, how many points lie on the straight line between their neighbours, int64 (rings,).
+
+    Repeated points count as one; a point at which the ring turns back is no such point. Exact for whole pixels.
+    """
+    kept = ~_repeats(file)
+    first, last = _ends(file)
+    again = (last > first) & (file.points[first] == file.points[last]).all(axis=1) if len(first) else first
+    kept[last[np.asarray(again, np.bool_)]] = False
+    points = file.points[kept]
+    owner = _owners(file)[kept]
+    counts = np.bincount(owner, minlength=file.n_rings)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    filled = counts > 0
+    start, stop = offsets[:-1][filled], offsets[1:][filled] - 1
+    following, before = np.arange(1, len(points) + 1), np.arange(-1, len(points) - 1)
+    following[stop], before[start] = start, stop
+    with np.errstate(all="ignore"):
+        there, back = points[following] - points, points - points[before]
+        cross = there[:, 0] * back[:, 1] == there[:, 1] * back[:, 0]
+        ahead = (there * back).sum(axis=1) > 0
+    return np.bincount(owner[cross & ahead], minlength=file.n_rings)
+
+
+def _repeats(file: PolygonFile) -> NDArray[np.bool_]:
+    """Which points are the same as the one before in their ring, bool (n,)."""
+    same = np.zeros(file.n_points, np.bool_)
+    if file.n_points:
+        same[1:] = (file.points[1:] == file.points[:-1]).all(axis=1)
+        same[_ends(file)[0]] = False
+    return same
+
+
+def _ends(file: PolygonFile) -> tuple[Indices, Indices]:
+    """First and last point of every ring that has points."""
+    filled = np.diff(file.ring_offsets) > 0
+    return file.ring_offsets[:-1][filled], file.ring_offsets[1:][filled] - 1
+
+
+def _owners(file: PolygonFile) -> Indices:
+    return np.repeat(np.arange(file.n_rings), np.diff(file.ring_offsets))
+
+
+def _by_ring(file: PolygonFile, chosen: NDArray[np.bool_]) -> Indices:
+    return np.bincount(_owners(file)[chosen], minlength=file.n_rings)
+
+
+class Extents(NamedTuple):
+    """Of every object: its box and its area, as drawn on an endless picture.
+
+    Attributes:
+        boxes: float64 (objects, 4): least x, least y, greatest x, greatest y; NaN for an object without points.
+        areas: float64 (objects,): sum of the rings' areas, border not counted.
+        outside: float64 (objects,): the part of it beyond the picture, 0 to 1; NaN where there is no area.
+    """
+
+    boxes: Points
+    areas: Points
+    outside: Points
+
+
+def extents(file: PolygonFile, size: tuple[int, int] | None) -> Extents:
+    """Boxes, areas and shares beyond the picture.
+
+    Args:
+        file: the polygons.
+        size: (height, width) of the picture, or None: nothing is then known to be outside.
+    """
+    areas = ring_area(file)
+    low, high = _ring_boxes(file)
+    inside = areas.copy()
+    if size is not None:
+        limit = np.array([size[1], size[0]], np.float64)
+        with np.errstate(invalid="ignore"):
+            beyond = ((low < 0) | (high > limit)).any(axis=1)
+        for ring in np.flatnonzero(beyond & (areas > 0) & np.isfinite(areas)).tolist():
+            inside[ring] = min(clipped_area(file.ring(ring), limit), float(areas[ring]))
+    boxes = np.full((file.n_objects, 4), np.nan)
+    total, kept = np.zeros(file.n_objects), np.zeros(file.n_objects)
+    filled = np.flatnonzero(np.diff(file.object_offsets) > 0)
+    if len(filled):
+        start = file.object_offsets[:-1][filled]
+        boxes[filled, :2] = np.fmin.reduceat(low, start)
+        boxes[filled, 2:] = np.fmax.reduceat(high, start)
+        total[filled], kept[filled] = np.add.reduceat(areas, start), np.add.reduceat(inside, start)
+    with np.errstate(all="ignore"):
+        return Extents(boxes, total, 1 - kept / total)
+
+
+def _ring_boxes(file: PolygonFile) -> tuple[Points, Points]:
+    """Least and greatest x and y of every ring, each float64 (rings, 2), NaN without points."""
+    low, high = np.full((file.n_rings, 2), np.nan), np.full((file.n_rings, 2), np.nan)
+    filled = np.diff(file.ring_offsets) > 0
+    if filled.any():
+        start = file.ring_offsets[:-1][filled]
+        low[filled], high[filled] = (
+            np.minimum.reduceat(file.points, start),
+            np.maximum.reduceat(file.points, start),
+        )
+    return low, high
+
+
+def clipped_area(ring: Points, limit: NDArray[Any]) -> float:
+    """Area of the part of a ring inside 0 to `limit` (width, height), in square pixels.
+
+    Clipped edge by edge (Sutherland and Hodgman): every step looks at each point once.
+    """
+    for axis in (0, 1):
+        for bound, sign in ((0.0, 1.0), (float(limit[axis]), -1.0)):
+            if not len(ring):
+                return 0.0
+            depth = sign * (ring[:, axis] - bound)
+            following = np.roll(ring, -1, axis=0)
+            next_depth = np.roll(depth, -1)
+            within = depth >= 0
+            passes = within != (next_depth >= 0)
+            with np.errstate(all="ignore"):
+                at = ring + (following - ring) * (depth / (depth - next_depth))[:, None]
+            both = np.empty((len(ring), 2, 2))
+            both[:, 0], both[:, 1] = ring, at
+            ring = both.reshape(-1, 2)[np.stack([within, passes], axis=1).ravel()]
+    if len(ring) < 3:
+        return 0.0
+    x, y = (ring - ring[0]).T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)) / 2)
+
+
+def outline_lengths(file: PolygonFile) -> Points:
+    """Length of the closed outlines of every object, float64 (objects,), in pixels."""
+    first, last = _ends(file)
+    following = np.arange(1, file.n_points + 1)
+    following[last] = first
+    with np.errstate(all="ignore"):
+        edges = np.hypot(*(file.points[following] - file.points).T)
+    owner = np.repeat(np.arange(file.n_objects), np.diff(file.object_offsets))[_owners(file)]
+    return np.bincount(owner, weights=edges, minlength=file.n_objects)
