@@ -53,6 +53,7 @@ __all__ = [
     "masks",
     "open",
     "schemas",
+    "tensors",
     "validate",
 ]
 
@@ -62,8 +63,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOMES[name]), name)
     elif name == "schemas":
         value = import_module("schemas")
-    elif name == "masks":
-        value = import_module("mmdata.masks")
+    elif name in ("masks", "tensors"):
+        value = import_module(f"mmdata.{name}")
     else:
         raise AttributeError(f"module 'mmdata' has no attribute {name!r}")
     globals()[name] = value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import shapely
@@ -56,7 +58,7 @@ def test_long_rings_are_named_not_left_out() -> None:
 @given(RING)
 def test_needless_points_by_brute_force(ring: list[tuple[int, int]]) -> None:
     file = polygon_file([ring])
-    repeats = sum(a == b for a, b in zip(ring, ring[1:], strict=False))
+    repeats = sum(a == b for a, b in pairwise(ring))
     assert repeated_points(file).tolist() == [repeats]
     kept = [p for i, p in enumerate(ring) if i == 0 or p != ring[i - 1]]
     if len(kept) > 1 and kept[0] == kept[-1]:
