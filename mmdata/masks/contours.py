@@ -7,7 +7,7 @@ what is passed twice cancels.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 import cv2
 import numpy as np
@@ -53,18 +53,24 @@ def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
     return [ring + shift for ring in rings] if left or top else rings
 
 
+def _found(mask: NDArray[np.uint8], mode: int) -> tuple[list[_Points], NDArray[np.int32]]:
+    """OpenCV's contours, each (n, 2), and their tree (1, contours, 4): next, previous, first child, parent."""
+    contours, tree = cv2.findContours(mask, mode, cv2.CHAIN_APPROX_SIMPLE)
+    return [cast("_Points", contour[:, 0]) for contour in contours], cast("NDArray[np.int32]", tree)
+
+
 def _opencv(mask: NDArray[np.uint8]) -> list[_Points]:
-    contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    contours, tree = _found(mask, cv2.RETR_CCOMP)
     parents = tree[0, :, 3]
     holed = np.unique(parents[parents >= 0])
     whole = parents < 0
     whole[holed] = False
-    rings: list[_Points] = [contours[i][:, 0] for i in np.flatnonzero(whole).tolist()]
+    rings: list[_Points] = [contours[i] for i in np.flatnonzero(whole).tolist()]
     if len(holed):
         labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)[1]
         for parent in holed.tolist():
-            holes = [contours[i][:, 0] for i in np.flatnonzero(parents == parent).tolist()]
-            rings += _banded(labels, contours[parent][:, 0], holes)
+            holes = [contours[i] for i in np.flatnonzero(parents == parent).tolist()]
+            rings += _banded(labels, contours[parent], holes)
     return rings
 
 
@@ -78,9 +84,9 @@ def _banded(labels: NDArray[np.int32], outer: _Points, holes: list[_Points]) -> 
     for last in [*_cuts(holes), top + height - 1]:
         stop = last - top + 1
         if stop > first:
-            band = cv2.findContours(region[first:stop], cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+            band, _ = _found(region[first:stop], cv2.RETR_EXTERNAL)
             shift = np.array([left, top + first], np.int32)
-            rings += [contour[:, 0] + shift for contour in band]
+            rings += [contour + shift for contour in band]
         first = stop
     return rings
 
@@ -99,9 +105,9 @@ def _cuts(holes: list[_Points]) -> list[int]:
 def _coco(mask: NDArray[np.uint8]) -> list[_Points]:
     height, width = mask.shape
     doubled = cv2.resize(mask, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
-    contours, tree = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    contours, tree = _found(doubled, cv2.RETR_CCOMP)
     parents = tree[0, :, 3].tolist()
-    edges: list[_Points] = [(contour[:, 0] + 1) >> 1 for contour in contours]
+    edges: list[_Points] = [contour + 1 >> 1 for contour in contours]
     holes: dict[int, list[_Points]] = {}
     for ring, parent in zip(edges, parents, strict=True):
         if parent >= 0:

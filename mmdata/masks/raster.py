@@ -70,7 +70,7 @@ def _opencv(rings: Rings, height: int, width: int) -> Mask:
     drawable = [opencv_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
     canvas = np.zeros((height, width), np.uint8)
     for points in drawable:
-        cv2.fillPoly(canvas, [points], 1)  # type: ignore[call-overload]
+        cv2.fillPoly(canvas, [points], 1)
     return canvas
 
 

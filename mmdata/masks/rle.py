@@ -27,15 +27,21 @@ RLEKind = Literal[
     "mapping", "size", "limit", "counts", "bytes-repr", "alphabet", "truncated", "number", "negative", "sum"
 ]
 Runs: TypeAlias = NDArray[np.int64]
+AnyRuns: TypeAlias = NDArray[np.signedinteger[Any]]
 
 LIMIT_PIXELS = 1 << 28
 """Largest canvas accepted unless the caller says otherwise: 16384 x 16384."""
 
 # Below this many bytes a Python loop is faster than a handful of numpy calls.
-_SHORT = 300
+_SHORT = 600
 _ALPHABET = bytes(range(48, 112))
 # A run below 2**35 needs seven characters. Eight, or seven with a sign, overflow the 32-bit shift of pycocotools.
+_LONGEST_SHIFT = 35
 _OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
+
+# The last character of a number by its code: five bits with their sign.
+_SIGNED = np.array([(code - 48 & 31) - (32 if code - 48 & 16 else 0) for code in range(256)], np.int32)
+_WIDE_DIGITS = 6  # from this many characters on, a number may not fit 31 bits
 
 
 class RLEError(DataError):
@@ -64,7 +70,7 @@ def check(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> None:
     Raises:
         RLEError: it does not; `RLEError.kind` says how.
     """
-    _lengths(rle, limit_pixels)
+    lengths_of(rle, limit_pixels)
 
 
 def runs(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Runs:
@@ -73,7 +79,7 @@ def runs(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Runs:
     Raises:
         RLEError: as `check`.
     """
-    return np.asarray(_lengths(rle, limit_pixels)[2], dtype=np.int64)
+    return np.asarray(lengths_of(rle, limit_pixels)[2], dtype=np.int64)
 
 
 def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
@@ -82,8 +88,8 @@ def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
     Raises:
         RLEError: as `check`.
     """
-    lengths = _lengths(rle, limit_pixels)[2]
-    return sum(lengths[1::2]) if isinstance(lengths, list) else int(lengths[1::2].sum())
+    lengths = lengths_of(rle, limit_pixels)[2]
+    return sum(lengths[1::2]) if isinstance(lengths, list) else int(lengths[1::2].sum(dtype=np.int64))
 
 
 def is_empty(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> bool:
@@ -163,11 +169,15 @@ def size_of(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tupl
     return height, width
 
 
-def _lengths(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | Runs]:
-    """Height, width and checked run lengths."""
+def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | AnyRuns]:
+    """Height, width and checked run lengths: a list where they are few, else int32 or int64 (m,).
+
+    Raises:
+        RLEError: as `check`.
+    """
     height, width = size_of(rle, limit_pixels=limit_pixels)
     counts = rle.get("counts")
-    lengths: list[int] | Runs
+    lengths: list[int] | AnyRuns
     if isinstance(counts, str | bytes):
         text = _ascii(counts)
         lengths = _parse_short(text) if len(text) < _SHORT else _parse_long(text)
@@ -175,10 +185,10 @@ def _lengths(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[
         lengths = _integers(counts)
     else:
         raise RLEError("counts", f"`counts` must be RLE text or a list of integers, got {shown(counts)}")
-    if min(lengths, default=0) < 0 if isinstance(lengths, list) else bool((lengths < 0).any()):
+    if min(lengths, default=0) < 0 if isinstance(lengths, list) else int(lengths.min()) < 0:
         where = next(i for i, n in enumerate(lengths) if n < 0)
         raise RLEError("negative", f"run {where} of `counts` has the length {shown(int(lengths[where]))}")
-    total = int(sum(lengths) if isinstance(lengths, list) else lengths.sum())
+    total = int(sum(lengths) if isinstance(lengths, list) else lengths.sum(dtype=np.int64))
     if total != height * width:
         raise RLEError("sum", _sum_message(total, height, width, counts))
     return height, width, lengths
@@ -217,11 +227,6 @@ def _ascii(counts: str | bytes) -> bytes:
         )
     if text and text[-1] >= 80:
         raise RLEError("truncated", f"`counts` ends inside a number, after {len(text)} characters")
-    overlong = _OVERLONG.search(text)
-    if overlong:
-        raise RLEError(
-            "number", f"the number at character {overlong.start()} of `counts` is longer than any run"
-        )
     return text
 
 
@@ -235,6 +240,8 @@ def _parse_short(text: bytes) -> list[int]:
         if bits < 32:
             if bits & 16:
                 value -= 1 << shift
+            if shift >= _LONGEST_SHIFT and (shift > _LONGEST_SHIFT or value < 0):
+                raise _overlong(text)
             if len(out) > 2:
                 value += out[-2]
             out.append(value)
@@ -242,22 +249,40 @@ def _parse_short(text: bytes) -> list[int]:
     return out
 
 
-def _parse_long(text: bytes) -> Runs:
-    bits = np.frombuffer(text, np.uint8) - np.uint8(48)
-    last = np.flatnonzero(bits < 32)
-    first = np.empty_like(last)
-    first[0], first[1:] = 0, last[:-1] + 1
-    more = last - first  # characters of a number after its first
-    values = (bits[first] & 31).astype(np.int64)
-    for k in range(1, int(more.max()) + 1):
-        longer = np.flatnonzero(more >= k)
-        values[longer] |= (bits[first[longer] + k] & 31).astype(np.int64) << (5 * k)
-    signed = (bits[last] & 16) != 0
-    values[signed] -= np.int64(32) << (5 * more[signed])
+def _parse_long(text: bytes) -> AnyRuns:
+    """Run lengths, int32 where no sum of them can be too large for it: half the memory, half the time."""
+    chars = np.frombuffer(text, np.uint8)
+    goes_on = chars >= 80
+    some = bool(goes_on.any())
+    values = _SIGNED[chars[~goes_on] if some else chars]
+    if some:
+        # Long numbers, from the last character back to the first; fewer have a character left in every round.
+        last = np.flatnonzero(~goes_on)
+        left = np.flatnonzero(goes_on[last - 1])  # before character 0 comes the text's last: it ends a number
+        at = last[left] - 1
+        digits = 1
+        while len(left):
+            digits += 1
+            longest = 5 * digits >= _LONGEST_SHIFT
+            if longest and (5 * digits > _LONGEST_SHIFT or (values[left] < 0).any()):
+                raise _overlong(text)
+            if digits == _WIDE_DIGITS:
+                values = values.astype(np.int64)
+            values[left] = values[left] * 32 + (chars[at] - 48 & 31)
+            more = goes_on[at - 1]
+            left, at = left[more], at[more] - 1
+        if values.dtype == np.int32 and max(int(values.max()), -int(values.min())) * len(values) >= 2**31:
+            values = values.astype(np.int64)
     # Runs 1 and 2 are absolute, and so are the first terms of the two running sums; run 0 stands alone.
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
+    for chain in (values[1::2], values[2::2]):
+        np.cumsum(chain, dtype=values.dtype, out=chain)
     return values
+
+
+def _overlong(text: bytes) -> RLEError:
+    found = _OVERLONG.search(text)
+    where = found.start() if found else 0
+    return RLEError("number", f"the number at character {where} of `counts` is longer than any run")
 
 
 def _integers(counts: list[Any] | tuple[Any, ...]) -> list[int]:
@@ -269,13 +294,13 @@ def _integers(counts: list[Any] | tuple[Any, ...]) -> list[int]:
 
 def _spans(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, Runs, Runs]:
     """Height, width, and start and end (exclusive) of every run of 1s that has pixels, adjoining runs not merged."""
-    height, width, lengths = _lengths(rle, limit_pixels)
+    height, width, lengths = lengths_of(rle, limit_pixels)
     if isinstance(lengths, list):
         ends = np.fromiter(accumulate(lengths), np.int64, len(lengths))
         ones = np.array(lengths[1::2], dtype=np.int64)
     else:
-        ends = np.cumsum(lengths)
-        ones = lengths[1::2]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        ones = lengths[1::2].astype(np.int64)
     filled = ones > 0
     end = ends[1::2][filled]
     return height, width, end - ones[filled], end

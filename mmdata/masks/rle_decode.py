@@ -1,4 +1,12 @@
-"""RLE to pixels: C-contiguous arrays, every pixel written or zero, never memory that nobody filled."""
+"""RLE to pixels: C-contiguous arrays, every pixel written or zero, never memory that nobody filled.
+
+Four ways, each the fastest somewhere:
+
+- few runs on little canvas: the runs joined as bytes, then transposed into place;
+- more: a mark at every start and end of a run, then every row XOR the row above it, in 64-bit words, inside the
+  columns and rows that have pixels, so that the rest of a large canvas is never touched;
+- very many runs on a large canvas: pycocotools, transposed. It is given only what was checked before.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +16,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdata.masks import rle as checked
-from mmdata.masks.rle import LIMIT_PIXELS, RLEError
+from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of
 
 Mask: TypeAlias = NDArray[np.uint8]
+
+# All thresholds are measured, none matters for the result.
+_JOINED_RUNS, _JOINED_BYTES = 1200, 1 << 19
+_DENSE_RUNS, _DENSE = 1 << 14, 6
+_ROW_WISE_BYTES = 1 << 21
+_ZEROS, _ONES = bytes(_JOINED_BYTES), b"\1" * _JOINED_BYTES
 
 
 def decode(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Mask:
@@ -24,10 +37,12 @@ def decode(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Mask:
     Raises:
         RLEError: it is no RLE; `RLEError.kind` says how.
     """
-    height, width = checked.size_of(rle, limit_pixels=limit_pixels)
-    lengths = checked.runs(rle, limit_pixels=limit_pixels)
-    values = (np.arange(len(lengths)) & 1).astype(np.uint8)
-    return np.ascontiguousarray(np.repeat(values, lengths).reshape(width, height).T)
+    height, width, lengths = lengths_of(rle, limit_pixels)
+    if _is_dense(rle, lengths, height * width):
+        return _by_pycocotools(rle)
+    result = np.zeros((height, width), np.uint8)
+    fill(result, lengths)
+    return result
 
 
 def decode_many(
@@ -40,21 +55,146 @@ def decode_many(
 
     Args:
         rles: RLEs of the same size.
-        size: (height, width) that all must have; needed only for an empty list.
+        size: (height, width) that all must have; an empty list without it gives (0, 0, 0).
         limit_pixels: largest ``height * width`` accepted of one mask.
 
     Raises:
         RLEError: one is no RLE, or has another size; the message says which.
     """
-    sizes = [checked.size_of(rle, limit_pixels=limit_pixels) for rle in rles]
-    height, width = size or (sizes[0] if sizes else (0, 0))
-    for number, found in enumerate(sizes):
-        if found != (height, width):
-            raise RLEError("size", f"mask {number} has the size {list(found)}, expected {[height, width]}")
-    result = np.zeros((len(rles), height, width), np.uint8)
+    result: Mask | None = None if size is None else np.zeros((len(rles), *size), np.uint8)
     for number, rle in enumerate(rles):
         try:
-            result[number] = decode(rle, limit_pixels=limit_pixels)
+            height, width, lengths = lengths_of(rle, limit_pixels)
         except RLEError as error:
             raise RLEError(error.kind, f"mask {number}: {error}") from None
-    return result
+        if result is None:
+            result = np.zeros((len(rles), height, width), np.uint8)
+        if result.shape[1:] != (height, width):
+            raise RLEError(
+                "size", f"mask {number} has the size {[height, width]}, expected {list(result.shape[1:])}"
+            )
+        if _is_dense(rle, lengths, height * width):
+            result[number] = _by_pycocotools(rle)
+        else:
+            fill(result[number], lengths)
+    return np.zeros((0, 0, 0), np.uint8) if result is None else result
+
+
+def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
+    """Set the pixels of checked run lengths on a canvas of zeros, uint8 (h, w), C-contiguous."""
+    if len(lengths) < 2:
+        return
+    if len(lengths) <= _JOINED_RUNS and _joined(
+        canvas, lengths if isinstance(lengths, list) else lengths.tolist()
+    ):
+        return
+    lengths = np.asarray(lengths)
+    edges = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
+    start, end = edges[0:-1:2], edges[1::2]
+    start = start[: len(end)]
+    if not lengths[1:].all():
+        start, end = _merged(start, end)
+    if len(start):
+        fill_spans(canvas, start, end)
+
+
+def _merged(start: AnyRuns, end: AnyRuns) -> tuple[AnyRuns, AnyRuns]:
+    """Spans without those that have no pixel, and with adjoining ones made one."""
+    some = start < end
+    start, end = start[some], end[some]
+    apart = start[1:] != end[:-1]
+    return start[np.append(True, apart)[: len(start)]], end[np.append(apart, True)[: len(end)]]
+
+
+def _joined(canvas: Mask, lengths: list[int]) -> bool:
+    """Fill the occupied columns with the runs joined as bytes; False where that is not the way."""
+    height = canvas.shape[0]
+    total = canvas.size
+    tail = lengths[-1] if len(lengths) % 2 else 0
+    first, stop = lengths[0] // height, -(-(total - tail) // height)
+    if (stop - first) * height > _JOINED_BYTES:
+        return False
+    import cv2
+
+    runs = lengths if not tail else lengths[:-1]
+    parts = [(_ONES if i & 1 else _ZEROS)[:n] for i, n in enumerate(runs[1:], 1)]
+    joined = b"".join(
+        [_ZEROS[: lengths[0] - first * height], *parts, _ZEROS[: stop * height - (total - tail)]]
+    )
+    if stop > first:
+        columns = np.frombuffer(joined, np.uint8).reshape(stop - first, height)
+        if height == 1 or stop - first == 1:
+            canvas[:, first:stop] = columns.T
+        else:
+            cv2.transpose(columns, canvas[:, first:stop])
+    return True
+
+
+def fill_spans(canvas: Mask, start: AnyRuns, end: AnyRuns) -> None:
+    """Set spans on a canvas of zeros, uint8 (h, w), C-contiguous.
+
+    Args:
+        canvas: changed in place.
+        start: first pixel of every span in the column-major sequence, (n,), ascending, n at least 1.
+        end: last pixel + 1 of every span; no span is empty or touches the next.
+    """
+    height, width = canvas.shape
+    first, last = start // height, (end - 1) // height  # columns
+    upper, lower = start - first * height, end - last * height  # first row, last row + 1
+    left, right = int(first[0]), int(last[-1]) + 1
+    long = first != last
+    passes = bool(long.any())
+    top, bottom = (0, height) if passes else (int(upper.min()), int(lower.max()))
+    # Whole words of the canvas itself where its rows are whole words, otherwise of a box beside it.
+    direct = width % 8 == 0
+    if direct:
+        left, right = left & ~7, (right + 7) & ~7
+        box = canvas[top:bottom, left:right]
+        words = canvas.view(np.uint64)[top:bottom, left // 8 : right // 8]
+        marks, stride, offset = canvas.reshape(-1), width, left + top * width
+    else:
+        box = np.zeros((bottom - top, (right - left + 7) & ~7), np.uint8)
+        words = box.view(np.uint64)
+        marks, stride, offset = box.reshape(-1), box.shape[1], 0
+    offset -= left + top * stride
+    marks[upper * stride + first + offset] = 1
+    inside = lower < bottom
+    marks[lower[inside] * stride + last[inside] + offset] = 1
+    if passes:
+        # A span that goes on in the next column is already set at that column's first pixel.
+        change = np.zeros(right - left + 1, np.int8)
+        change[first[long] + 1 - left] += 1
+        change[last[long] + 1 - left] -= 1
+        box[0, : right - left] ^= np.cumsum(change[:-1], dtype=np.int8).view(np.uint8)
+    _xor_down(words)
+    if not direct:
+        canvas[top:bottom, left:right] = box[:, : right - left]
+
+
+def _xor_down(words: NDArray[np.uint64]) -> None:
+    """Every row XOR all rows above it, in place."""
+    if words.nbytes <= _ROW_WISE_BYTES:
+        np.bitwise_xor.accumulate(words, axis=0, out=words)
+        return
+    xor = np.bitwise_xor
+    rows = list(words)
+    above = rows[0]
+    for row in rows[1:]:
+        xor(above, row, row)
+        above = row
+
+
+def _is_dense(rle: Mapping[str, Any], lengths: list[int] | AnyRuns, pixels: int) -> bool:
+    return (
+        len(lengths) > _DENSE_RUNS
+        and len(lengths) * _DENSE > pixels
+        and isinstance(rle["counts"], str | bytes)
+    )
+
+
+def _by_pycocotools(rle: Mapping[str, Any]) -> Mask:
+    import cv2
+    from pycocotools import mask as reference
+
+    pixels = reference.decode({"size": list(rle["size"]), "counts": rle["counts"]})
+    return np.asarray(cv2.transpose(pixels.T), np.uint8)

@@ -121,7 +121,8 @@ def _sources(old: int, new: int, rule: Nearest) -> Runs:
         raise UnknownName("resize rule", rule, _FLAGS)
     # Asked of OpenCV itself, so that its rounding is ours.
     line = np.arange(old, dtype=np.float32).reshape(1, old)
-    return cv2.resize(line, (new, 1), interpolation=getattr(cv2, _FLAGS[rule]))[0].astype(np.int64)
+    resized: Any = cv2.resize(line, (new, 1), interpolation=getattr(cv2, _FLAGS[rule]))
+    return np.asarray(resized[0], np.int64)
 
 
 def _columns(rle: Mapping[str, Any], limit_pixels: int) -> tuple[Runs, Runs, Runs]:
