@@ -8,7 +8,8 @@ one full-size canvas is ever held, whatever the number of objects.
 rule               exactly
 =================  ====================================================================================================
 ``nearest``        ``torch.nn.functional.interpolate(mode="nearest")`` to that size
-``nearest-exact``  ``torch.nn.functional.interpolate(mode="nearest-exact")``, which is Pillow's ``NEAREST``
+``nearest-exact``  ``torch.nn.functional.interpolate(mode="nearest-exact")``
+``pil-nearest``    ``PIL.Image.resize(resample=NEAREST)``
 ``cv2-nearest``    ``cv2.resize(interpolation=cv2.INTER_NEAREST)``
 ``cv2-area``       ``cv2.resize(mask * 255, interpolation=cv2.INTER_AREA) > 127``: half of the pixel or more is covered
 ``cv2-linear``     ``cv2.resize(mask * 255, interpolation=cv2.INTER_LINEAR) > 127``
@@ -33,7 +34,8 @@ from mmdata.masks.ring_arrays import Rings, as_sequence
 from mmdata.masks.rle import LIMIT_PIXELS, Runs, runs, size_of
 from schemas.sample import RasterRule
 
-ResizeRule = Literal["nearest", "nearest-exact", "cv2-nearest", "cv2-area", "cv2-linear", "scaled-rings"]
+PickRule = Literal["nearest", "nearest-exact", "pil-nearest", "cv2-nearest"]
+ResizeRule = Literal[PickRule, "cv2-area", "cv2-linear", "scaled-rings"]
 RESIZE_RULES: tuple[ResizeRule, ...] = get_args(ResizeRule)
 Mask: TypeAlias = NDArray[np.uint8]
 Size: TypeAlias = tuple[int, int]
@@ -205,7 +207,7 @@ def _sources(rule: str, old: Size, new: Size) -> tuple[Runs, Runs] | None:
 
 
 @lru_cache(maxsize=64)
-def line_sources(old: int, new: int, rule: Literal["nearest", "nearest-exact", "cv2-nearest"]) -> Runs:
+def line_sources(old: int, new: int, rule: PickRule) -> Runs:
     """For every new row or column the old one that it is taken from, int64 (new,), ascending."""
     if rule == "cv2-nearest":
         import cv2
@@ -214,6 +216,11 @@ def line_sources(old: int, new: int, rule: Literal["nearest", "nearest-exact", "
         taken: Runs = (
             cv2.resize(line, (new, 1), interpolation=cv2.INTER_NEAREST)[0].view(np.int32).astype(np.int64)
         )
+    elif rule == "pil-nearest":
+        from PIL import Image
+
+        row = Image.fromarray(np.arange(old, dtype=np.int32).reshape(1, old))
+        taken = np.array(row.resize((new, 1), Image.Resampling.NEAREST))[0].astype(np.int64)
     else:
         # As torch computes it on the CPU: in single precision.
         scale = np.float32(old) / np.float32(new)
@@ -269,4 +276,8 @@ def _scaled(rings: Rings, full: Size, new: Size, raster: RasterRule) -> Mask:
         scaled = [np.floor((ring + 0.5) * factor) for ring in points]
     else:
         scaled = [coco_points(ring, number) * factor for number, ring in enumerate(as_sequence(rings))]
-    return rasterize_full(scaled, new, raster)
+    if raster == "opencv":
+        return rasterize_full(scaled, new, raster)
+    from mmdata.masks.rle_decode import decode
+
+    return decode(coco_rle(scaled, new))

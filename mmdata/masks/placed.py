@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import DataError
-from mmdata.masks.coarse import ResizeRule, coarse_rings, coarse_rle, target_size
+from mmdata.masks.coarse import ResizeRule, coarse_rings, coarse_rle, coco_rle, target_size
 from mmdata.masks.ring_arrays import RingError
 from mmdata.masks.rle import size_of
 from schemas.sample import PolygonMask, RasterRule, RLEMask, Sample
@@ -49,9 +49,7 @@ class DrawnMask:
         """For messages."""
         return f"object {self.object}, frame {self.frame}" if self.frame else f"object {self.object}"
 
-    def draw(
-        self, size: tuple[int, int] | None = None, resize: ResizeRule = "nearest"
-    ) -> NDArray[np.uint8]:
+    def draw(self, size: tuple[int, int] | None = None, resize: ResizeRule = "nearest") -> NDArray[np.uint8]:
         """The pixels, uint8 (h, w) of 0 and 1, at `size` or in full; see `mmdata.masks.coarse`.
 
         Raises:
@@ -68,6 +66,10 @@ class DrawnMask:
                 return coarse_rle(self.rle, size, resize)
             rings = self.rings or []
             if full:
+                if self.rule == "coco":
+                    from mmdata.masks.rle_decode import decode
+
+                    return decode(coco_rle(rings, self.size))
                 from mmdata.masks.raster import rasterize
 
                 return rasterize(rings, self.size, self.rule)

@@ -36,7 +36,9 @@ def read_image(path: str, *, exif: bool = False, max_pixels: int = MAX_PIXELS) -
     try:
         with open(path, "rb") as file, open_quietly(file) as image:
             if image.width * image.height > max_pixels:
-                raise DataError(f"{path}: {image.width} x {image.height} pixels are over the limit of {max_pixels}")
+                raise DataError(
+                    f"{path}: {image.width} x {image.height} pixels are over the limit of {max_pixels}"
+                )
             upright: Image.Image = ImageOps.exif_transpose(image) if exif else image
             return np.array(upright.convert("RGB"))
     except DataError:
