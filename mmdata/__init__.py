@@ -53,7 +53,6 @@ __all__ = [
     "masks",
     "open",
     "schemas",
-    "tensors",
     "validate",
 ]
 
@@ -63,8 +62,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOMES[name]), name)
     elif name == "schemas":
         value = import_module("schemas")
-    elif name in ("masks", "tensors"):
-        value = import_module(f"mmdata.{name}")
+    elif name == "masks":
+        value = import_module("mmdata.masks")
     else:
         raise AttributeError(f"module 'mmdata' has no attribute {name!r}")
     globals()[name] = value

@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 
 from mmdata.errors import DataError, UnknownName, UsageError
-from mmdata.io.writer import atomic_writer
+from mmdata.io.writer import Writable, atomic_writer
 from mmdata.masks.placed import DrawnMask, MaskSource
 from mmdata.progress import Progress, Silent
 from schemas.sample import RasterRule
@@ -386,22 +386,20 @@ class _Job:
 
 
 class _Appending:
-    """A file that `zipfile` may write to and not seek in."""
+    """A file that `zipfile` may write to; it has no place to seek."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Writable) -> None:
         self._file = file
-        self._at = 0
 
-    def write(self, data: bytes) -> int:
-        self._at += len(data)
-        self._file.write(data)
-        return len(data)
-
-    def tell(self) -> int:
-        raise OSError("not seekable")
+    def write(self, data: bytes, /) -> int:
+        """Append bytes."""
+        return self._file.write(data)
 
     def flush(self) -> None:
         """Nothing is held back here."""
+
+    def close(self) -> None:
+        """`atomic_writer` closes the file."""
 
 
 def read_palette(name: str) -> bytes:

@@ -165,7 +165,7 @@ def frames(
     return _pictures(list(read_frames(path, numbers)), size, resample)
 
 
-def _pictures(pictures: list[np.ndarray], size: Size, resample: str) -> torch.Tensor:  # type: ignore[type-arg]
+def _pictures(pictures: list[np.ndarray], size: Size, resample: str) -> torch.Tensor:
     height, width = pictures[0].shape[:2]
     at = target_size((height, width), size)
     if at != (height, width):
@@ -187,7 +187,7 @@ def _empty_size(source: MaskSource, sample: Sample, size: Size) -> tuple[int, in
     return target_size((1, 1), size) if isinstance(size, tuple) else target_size(source.picture(sample), size)
 
 
-def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:  # type: ignore[type-arg]
+def _tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     if dtype not in (torch.uint8, torch.bool):
         raise DataError(f"masks are torch.uint8 or torch.bool, not {dtype}")
     return torch.from_numpy(array.view(np.bool_) if dtype == torch.bool else array)

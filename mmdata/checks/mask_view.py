@@ -247,7 +247,9 @@ def _joined(objects: Iterable[list[list[float]]]) -> PolygonFile:
 
 def _picture(media: MediaView) -> Size | None:
     """(height, width) of the first picture or video that was looked into."""
-    for _, _, facts in [*media.images[:1], *media.videos[:1]]:
-        if facts.width and facts.height:
-            return facts.height, facts.width
+    sizes = [(f.height, f.width) for _, _, f in media.images[:1]]
+    sizes += [(f.height, f.width) for _, _, f in media.videos[:1]]
+    for height, width in sizes:
+        if height and width:
+            return height, width
     return None

@@ -57,8 +57,8 @@ def target_size(size: Size, wanted: int | Size | None) -> Size:
     if wanted is None:
         return size
     if isinstance(wanted, tuple | list):
-        return checked_size((wanted[0], wanted[1]) if len(wanted) == 2 else wanted)  # type: ignore[arg-type]
-    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
+        return checked_size(wanted)
+    if type(wanted) is not int or wanted < 1:
         raise DataError(f"a size is the length of the longer side or (height, width), got {wanted!r}")
     longer = max(size)
     height, width = (max(1, (2 * n * wanted + longer) // (2 * longer)) for n in size)
@@ -183,7 +183,7 @@ class Scratch:
         part = self.pixels[top:bottom, left:right]
         try:
             for ring in points:
-                cv2.fillPoly(self.pixels, [ring], 1)  # type: ignore[call-overload]
+                cv2.fillPoly(self.pixels, [ring], 1)
             yield part
         finally:
             part[...] = 0
@@ -203,7 +203,7 @@ def _sources(rule: str, old: Size, new: Size) -> tuple[Runs, Runs] | None:
         raise UnknownName("resize rule", rule, RESIZE_RULES)
     if rule in ("cv2-area", "cv2-linear"):
         return None
-    return line_sources(old[0], new[0], rule), line_sources(old[1], new[1], rule)  # type: ignore[arg-type]
+    return line_sources(old[0], new[0], rule), line_sources(old[1], new[1], rule)
 
 
 @lru_cache(maxsize=64)

@@ -222,4 +222,5 @@ def outline_lengths(file: PolygonFile) -> Points:
     with np.errstate(all="ignore"):
         edges = np.hypot(*(file.points[following] - file.points).T)
     owner = np.repeat(np.arange(file.n_objects), np.diff(file.object_offsets))[_owners(file)]
-    return np.bincount(owner, weights=edges, minlength=file.n_objects)
+    lengths: Points = np.bincount(owner, weights=edges, minlength=file.n_objects).astype(np.float64)
+    return lengths

@@ -100,7 +100,7 @@ def ring_iou(first: Sequence[Points], second: Sequence[Points], *, side: int = 5
         canvas = np.zeros((side + 1, side + 1), np.uint8)
         for ring in rings:
             if len(ring):
-                cv2.fillPoly(canvas, [np.ascontiguousarray((ring - low) * scale, np.int32)], 1)  # type: ignore[call-overload]
+                cv2.fillPoly(canvas, [np.ascontiguousarray((ring - low) * scale, np.int32)], 1)
         drawn.append(canvas)
     either = int(np.count_nonzero(drawn[0] | drawn[1]))
     return int(np.count_nonzero(drawn[0] & drawn[1])) / either if either else 0.0
