@@ -60,7 +60,7 @@ def self_intersection(record: RecordView, masks: MaskView) -> Iterator[Hit]:
         long = masks.crossings.unsearched
         names = [masks.ring_name(ring) for ring in long[:SHOWN]]
         yield Hit(
-            f"{_listed(names, len(long))} has too many points to be searched for crossings",
+            f"{_listed(names, len(long))} has too many edges over each other to be searched for crossings to the end",
             masks.ring_pointer(long[0]),
             severity="info",
             related_path=masks.related_path,

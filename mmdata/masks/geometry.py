@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 
 from mmdata.masks.rings import Indices, Points, PolygonFile, enclosing, ring_area
 
-MAX_RING_POINTS = 200_000
-"""A ring with more points is not searched for crossings: a ring that runs over itself again and again costs seconds."""
+MAX_MEETINGS = 50_000_000
+"""Pairs of edges of a ring that may lie over each other; with more, only its first edges are searched for crossings."""
+
+_FEW = 512
+"""Rings with fewer points are always searched whole."""
+
+_FIRST = 1000
+"""Edges of a hostile ring that are searched, each against each."""
 
 
 class Crossing(NamedTuple):
@@ -34,40 +40,86 @@ class Crossing(NamedTuple):
 
 
 class Crossings(NamedTuple):
-    """The rings that meet themselves, and those that were too long to be searched (indices)."""
+    """The rings that meet themselves, and those of which only the first edges could be searched (indices)."""
 
     found: list[Crossing]
     unsearched: list[int]
 
 
-def crossings(file: PolygonFile, *, max_points: int = MAX_RING_POINTS) -> Crossings:
+def crossings(file: PolygonFile, *, max_meetings: int = MAX_MEETINGS) -> Crossings:
     """The rings that enclose an area and meet themselves, each with the first place found.
 
     Args:
         file: the polygons.
-        max_points: longer rings are named instead of searched.
+        max_meetings: see `MAX_MEETINGS`.
     """
     import shapely
 
     sizes = np.diff(file.ring_offsets)
     closed = enclosing(file, file.points)
-    rings = np.flatnonzero(closed & (sizes <= max_points))
-    unsearched = np.flatnonzero(closed & (sizes > max_points)).tolist()
-    if not len(rings):
-        return Crossings([], unsearched)
-    wanted = np.zeros(file.n_rings, np.bool_)
-    wanted[rings] = True
-    points = file.points[np.repeat(wanted, sizes)]
-    owner = np.repeat(np.arange(len(rings)), sizes[rings])
-    with np.errstate(all="ignore"):  # coordinates of 1e300 are nonsense, not a reason to stop
-        polygons = shapely.polygons(shapely.linearrings(points, indices=owner))
-        invalid = np.flatnonzero(~shapely.is_valid(polygons))
-        reasons = shapely.is_valid_reason(polygons[invalid])
-    found = [
-        Crossing(int(rings[i]), *_place(reason), touch=reason.startswith("Ring Self"))
-        for i, reason in zip(invalid.tolist(), reasons.tolist(), strict=True)
-    ]
-    return Crossings(found, unsearched)
+    found: list[Crossing] = []
+    unsearched: list[int] = []
+    for ring in np.flatnonzero(closed & (sizes > _FEW)).tolist():
+        if _meetings(file.ring(ring)) > max_meetings:
+            closed[ring] = False
+            place = _early_crossing(file.ring(ring))
+            if place is None:
+                unsearched.append(ring)
+            else:
+                found.append(Crossing(ring, *place, touch=False))
+    rings = np.flatnonzero(closed)
+    if len(rings):
+        points = file.points[np.repeat(closed, sizes)]
+        owner = np.repeat(np.arange(len(rings)), sizes[rings])
+        with np.errstate(all="ignore"):  # coordinates of 1e300 are nonsense, not a reason to stop
+            polygons = shapely.polygons(shapely.linearrings(points, indices=owner))
+            invalid = np.flatnonzero(~shapely.is_valid(polygons))
+            reasons = shapely.is_valid_reason(polygons[invalid])
+        for i, reason in zip(invalid.tolist(), reasons.tolist(), strict=True):
+            found.append(Crossing(int(rings[i]), *_place(reason), touch=reason.startswith("Ring Self")))
+    return Crossings(sorted(found), unsearched)
+
+
+def _meetings(ring: Points) -> int:
+    """At most how many pairs of edges have boxes that meet, from their extents in x and in y."""
+    following = np.roll(ring, -1, axis=0)
+    low, high = np.minimum(ring, following), np.maximum(ring, following)
+    counts = []
+    for axis in (0, 1):
+        starts = np.sort(low[:, axis])
+        # An edge meets all that begin before it ends, less those that begin before it begins.
+        before_end = np.searchsorted(starts, high[:, axis], side="right")
+        before_start = np.searchsorted(starts, low[:, axis], side="left")
+        counts.append(int((before_end - before_start - 1).sum()))
+    return min(counts)
+
+
+def _early_crossing(ring: Points) -> tuple[float, float] | None:
+    """A place where one of the ring's first edges crosses or repeats another of them, or None."""
+    p, q = ring[:_FIRST], np.roll(ring, -1, axis=0)[:_FIRST]
+    edges = np.sort(np.stack([p, q], axis=1).view([("x", "f8"), ("y", "f8")])[..., 0], axis=1)
+    _, first, times = np.unique(edges, axis=0, return_index=True, return_counts=True)
+    repeated = first[(times > 1) & (p[first] != q[first]).any(axis=1)]
+    if len(repeated):
+        x, y = p[repeated.min()].tolist()
+        return x, y
+
+    def side(a: Points, b: Points, c: Points) -> Any:
+        return np.sign(
+            (b[:, None, 0] - a[:, None, 0]) * (c[None, :, 1] - a[:, None, 1])
+            - (b[:, None, 1] - a[:, None, 1]) * (c[None, :, 0] - a[:, None, 0])
+        )
+
+    with np.errstate(all="ignore"):
+        ends = side(p, q, p) * side(p, q, q)
+        across = np.argwhere(np.triu((ends < 0) & (ends.T < 0)))
+        if not len(across):
+            return None
+        i, j = across[0].tolist()
+        r, s = q[i] - p[i], q[j] - p[j]
+        offset = p[j] - p[i]
+        x, y = (p[i] + r * ((offset[0] * s[1] - offset[1] * s[0]) / (r[0] * s[1] - r[1] * s[0]))).tolist()
+    return x, y
 
 
 def _place(reason: str) -> tuple[float, float]:

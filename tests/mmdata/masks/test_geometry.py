@@ -50,9 +50,26 @@ def test_the_place_of_a_crossing_and_a_touch() -> None:
     assert [(c.ring, c.x, c.y, c.touch) for c in found] == [(0, 20, 20, False), (1, 10, 10, True)]
 
 
-def test_long_rings_are_named_not_left_out() -> None:
-    file = polygon_file([[(0, 0), (9, 0), (9, 9), (0, 9)]])
-    assert crossings(file, max_points=3) == ([], [0])
+def fan(points: int) -> list[tuple[float, float]]:
+    """Edges whose boxes all meet and that never cross: the worst case of a search by boxes."""
+    k = np.arange(points // 2)
+    return [*np.stack([k, 0 * k, k + 1e6, 0 * k + 1e6], axis=1).reshape(-1, 2).tolist(), (-9, 2e6), (-9, -9)]
+
+
+def test_hostile_rings_are_searched_in_part_and_named() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(0, 1000, (100_000, 2)).tolist()
+    again = np.tile([[0, 0], [10, 0], [10, 10], [0, 10.0]], (25_000, 1)).tolist()
+    found = crossings(polygon_file([noise], [again], [fan(100_000)]))
+    assert [c.ring for c in found.found] == [0, 1]
+    assert found.unsearched == [2]
+
+
+def test_the_crossing_found_early_is_one() -> None:
+    noise = np.random.default_rng(1).uniform(0, 1000, (700, 2))
+    (crossing,) = crossings(polygon_file([noise.tolist()]), max_meetings=10).found
+    edges = shapely.linestrings(np.stack([noise, np.roll(noise, -1, axis=0)], axis=1))
+    assert (shapely.distance(edges, shapely.points(crossing.x, crossing.y)) < 1e-6).sum() == 2
 
 
 @given(RING)
