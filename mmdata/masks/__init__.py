@@ -16,6 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmdata.masks.contours import to_rings as to_rings
+    from mmdata.masks.conversions import box as box
+    from mmdata.masks.conversions import flat_to_rings as flat_to_rings
+    from mmdata.masks.conversions import rings_to_flat as rings_to_flat
+    from mmdata.masks.conversions import rings_to_rle as rings_to_rle
+    from mmdata.masks.conversions import rle_to_rings as rle_to_rings
     from mmdata.masks.raster import rasterize as rasterize
     from mmdata.masks.ring_arrays import RingError as RingError
     from mmdata.masks.rings import PolygonFile as PolygonFile
@@ -37,27 +42,42 @@ if TYPE_CHECKING:
     from mmdata.masks.rle_ops import iou as iou
     from mmdata.masks.rle_ops import resize as resize
     from mmdata.masks.rle_ops import union as union
+    from mmdata.masks.samples import ObjectMask as ObjectMask
+    from mmdata.masks.samples import VideoMasks as VideoMasks
+    from mmdata.masks.samples import iter_of as iter_of
+    from mmdata.masks.samples import of as of
+    from mmdata.masks.samples import of_video as of_video
 
 _HOMES = {
     "MaskError": ("mmdata.masks.rle_encode", "MaskError"),
+    "ObjectMask": ("mmdata.masks.samples", "ObjectMask"),
     "PolygonFile": ("mmdata.masks.rings", "PolygonFile"),
     "PolygonFileError": ("mmdata.masks.rings", "PolygonFileError"),
     "RLE": ("mmdata.masks.rle_encode", "RLE"),
     "RLEError": ("mmdata.masks.rle", "RLEError"),
     "RingError": ("mmdata.masks.ring_arrays", "RingError"),
+    "VideoMasks": ("mmdata.masks.samples", "VideoMasks"),
     "area": ("mmdata.masks.rle", "area"),
     "bbox": ("mmdata.masks.rle", "bbox_xywh"),
+    "box": ("mmdata.masks.conversions", "box"),
     "check": ("mmdata.masks.rle", "check"),
     "crop": ("mmdata.masks.rle_ops", "crop"),
     "decode": ("mmdata.masks.rle_decode", "decode"),
     "decode_many": ("mmdata.masks.rle_decode", "decode_many"),
     "encode": ("mmdata.masks.rle_encode", "encode"),
+    "flat_to_rings": ("mmdata.masks.conversions", "flat_to_rings"),
     "intersection": ("mmdata.masks.rle_ops", "intersection"),
     "iou": ("mmdata.masks.rle_ops", "iou"),
     "is_empty": ("mmdata.masks.rle", "is_empty"),
+    "iter_of": ("mmdata.masks.samples", "iter_of"),
     "load_polygon_file": ("mmdata.masks.rings", "load_polygon_file"),
+    "of": ("mmdata.masks.samples", "of"),
+    "of_video": ("mmdata.masks.samples", "of_video"),
     "rasterize": ("mmdata.masks.raster", "rasterize"),
     "resize": ("mmdata.masks.rle_ops", "resize"),
+    "rings_to_flat": ("mmdata.masks.conversions", "rings_to_flat"),
+    "rings_to_rle": ("mmdata.masks.conversions", "rings_to_rle"),
+    "rle_to_rings": ("mmdata.masks.conversions", "rle_to_rings"),
     "runs": ("mmdata.masks.rle", "runs"),
     "to_rings": ("mmdata.masks.contours", "to_rings"),
     "union": ("mmdata.masks.rle_ops", "union"),
@@ -66,23 +86,33 @@ _HOMES = {
 __all__ = [
     "RLE",
     "MaskError",
+    "ObjectMask",
     "PolygonFile",
     "PolygonFileError",
     "RLEError",
     "RingError",
+    "VideoMasks",
     "area",
     "bbox",
+    "box",
     "check",
     "crop",
     "decode",
     "decode_many",
     "encode",
+    "flat_to_rings",
     "intersection",
     "iou",
     "is_empty",
+    "iter_of",
     "load_polygon_file",
+    "of",
+    "of_video",
     "rasterize",
     "resize",
+    "rings_to_flat",
+    "rings_to_rle",
+    "rle_to_rings",
     "runs",
     "to_rings",
     "union",

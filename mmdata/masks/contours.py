@@ -7,6 +7,7 @@ what is passed twice cancels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, cast, get_args
 
 import cv2
@@ -21,12 +22,22 @@ Ring: TypeAlias = list[list[int]]
 _Points: TypeAlias = NDArray[np.int32]
 
 
-def to_rings(mask: NDArray[Any], rule: RasterRule) -> list[Ring]:
+def to_rings(
+    mask: NDArray[Any],
+    rule: RasterRule,
+    *,
+    simplify: float | None = None,
+    min_iou: float | None = None,
+) -> list[Ring]:
     """Rings that `rasterize` turns into exactly the same pixels; none for an empty mask.
 
     Args:
         mask: bool or integers of 0 and 1, (h, w).
         rule: the rule by which they will be drawn.
+        simplify: leave points out, as long as every pixel that changes has, in the mask, a pixel of its new value
+            within so many pixels. None changes no pixel.
+        min_iou: leave points out, as long as the drawn rings and the mask have at least this intersection over
+            union. With `simplify`, both hold. Both are measured on the drawn result, never assumed.
 
     Returns:
         Each ring a list of [x, y], integers. ``opencv``: centres of border pixels, 0 to w - 1 and 0 to h - 1, one or
@@ -35,12 +46,23 @@ def to_rings(mask: NDArray[Any], rule: RasterRule) -> list[Ring]:
     Raises:
         MaskError: it is no mask.
         UnknownName: there is no such rule.
+        ValueError: `simplify` is negative, or `min_iou` is not between 0 and 1.
     """
-    return [points.tolist() for points in ring_arrays(mask, rule)]
+    rings = ring_arrays(mask, rule)
+    if simplify is not None or min_iou is not None:
+        from mmdata.masks.simplify import simplified
+
+        rings = simplified(as_mask(mask), rings, rule, simplify, min_iou)
+    return [points.tolist() for points in rings]
 
 
 def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
-    """As `to_rings`, each ring int32 (n, 2)."""
+    """As `to_rings` without simplification, each ring int32 (n, 2).
+
+    Raises:
+        MaskError: it is no mask.
+        UnknownName: there is no such rule.
+    """
     make = {"opencv": _opencv, "coco": _coco}.get(rule)
     if make is None:
         raise UnknownName("raster rule", rule, get_args(RasterRule))
@@ -48,50 +70,59 @@ def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
     left, top, width, height = cv2.boundingRect(pixels)
     if not width:
         return []
-    rings = make(pixels[top : top + height, left : left + width])
-    shift = np.array([left, top], np.int32)
-    return [ring + shift for ring in rings] if left or top else rings
+    return make(pixels[top : top + height, left : left + width], (left, top))
 
 
-def _found(mask: NDArray[np.uint8], mode: int) -> tuple[list[_Points], NDArray[np.int32]]:
-    """OpenCV's contours, each (n, 2), and their tree (1, contours, 4): next, previous, first child, parent."""
-    contours, tree = cv2.findContours(mask, mode, cv2.CHAIN_APPROX_SIMPLE)
-    return [cast("_Points", contour[:, 0]) for contour in contours], cast("NDArray[np.int32]", tree)
+def _found(
+    mask: NDArray[np.uint8], mode: int, corner: tuple[int, int]
+) -> tuple[list[_Points], NDArray[np.int32]]:
+    """OpenCV's contours, each (n, 2), of a mask whose first pixel is `corner`, and the parent of each or -1."""
+    contours, tree = cv2.findContours(mask, mode, cv2.CHAIN_APPROX_SIMPLE, offset=corner)
+    points = [cast("_Points", contour[:, 0]) for contour in contours]
+    return points, cast("NDArray[np.int32]", tree[0, :, 3])
 
 
-def _opencv(mask: NDArray[np.uint8]) -> list[_Points]:
-    contours, tree = _found(mask, cv2.RETR_CCOMP)
-    parents = tree[0, :, 3]
-    holed = np.unique(parents[parents >= 0])
-    whole = parents < 0
-    whole[holed] = False
-    rings: list[_Points] = [contours[i] for i in np.flatnonzero(whole).tolist()]
-    if len(holed):
-        labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)[1]
-        for parent in holed.tolist():
-            holes = [contours[i] for i in np.flatnonzero(parents == parent).tolist()]
-            rings += _banded(labels, contours[parent], holes)
+def _opencv(mask: NDArray[np.uint8], corner: tuple[int, int]) -> list[_Points]:
+    contours, parents = _found(mask, cv2.RETR_CCOMP, corner)
+    holes = _children(parents)
+    if not holes:
+        return contours
+    outer = np.flatnonzero(parents < 0).tolist()
+    rings = [contours[i] for i in outer if i not in holes]
+    labels = cast("_Points", cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)[1])
+    for parent, inside in holes.items():
+        rings += _banded(labels, contours[parent], [contours[i] for i in inside], corner)
     return rings
 
 
-def _banded(labels: NDArray[np.int32], outer: _Points, holes: list[_Points]) -> list[_Points]:
+def _children(parents: NDArray[np.int32]) -> dict[int, list[int]]:
+    """The holes of every outer contour that has any."""
+    found: dict[int, list[int]] = {}
+    inner = np.flatnonzero(parents >= 0)
+    for i, parent in zip(inner.tolist(), parents[inner].tolist(), strict=True):
+        found.setdefault(parent, []).append(i)
+    return found
+
+
+def _banded(
+    labels: _Points, outer: _Points, holes: Sequence[_Points], corner: tuple[int, int]
+) -> list[_Points]:
     """The outer rings of a region cut below rows that together meet every hole."""
     left, top, width, height = cv2.boundingRect(outer)
-    box = labels[top : top + height, left : left + width]
-    region = (box == labels[outer[0, 1], outer[0, 0]]).view(np.uint8)
+    x, y = left - corner[0], top - corner[1]
+    first_x, first_y = (outer[0] - corner).tolist()
+    region = (labels[y : y + height, x : x + width] == labels[first_y, first_x]).view(np.uint8)
     rings: list[_Points] = []
     first = 0
     for last in [*_cuts(holes), top + height - 1]:
         stop = last - top + 1
         if stop > first:
-            band, _ = _found(region[first:stop], cv2.RETR_EXTERNAL)
-            shift = np.array([left, top + first], np.int32)
-            rings += [contour + shift for contour in band]
+            rings += _found(region[first:stop], cv2.RETR_EXTERNAL, (left, top + first))[0]
         first = stop
     return rings
 
 
-def _cuts(holes: list[_Points]) -> list[int]:
+def _cuts(holes: Sequence[_Points]) -> list[int]:
     """Fewest rows such that every hole has pixels on one of them."""
     # The contour of a hole runs through the pixels around it.
     rows = sorted((int(y.max()) - 1, int(y.min()) + 1) for y in (hole[:, 1] for hole in holes))
@@ -102,17 +133,17 @@ def _cuts(holes: list[_Points]) -> list[int]:
     return cuts
 
 
-def _coco(mask: NDArray[np.uint8]) -> list[_Points]:
+def _coco(mask: NDArray[np.uint8], corner: tuple[int, int]) -> list[_Points]:
     height, width = mask.shape
-    doubled = cv2.resize(mask, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
-    contours, tree = _found(doubled, cv2.RETR_CCOMP)
-    parents = tree[0, :, 3].tolist()
-    edges: list[_Points] = [contour + 1 >> 1 for contour in contours]
-    holes: dict[int, list[_Points]] = {}
-    for ring, parent in zip(edges, parents, strict=True):
-        if parent >= 0:
-            holes.setdefault(parent, []).append(ring)
-    return [_bridged(ring, holes.get(i, [])) for i, ring in enumerate(edges) if parents[i] < 0]
+    # At double size every pixel edge lies between two contour points: halved upward, these are the edge.
+    doubled: Any = cv2.resize(mask, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
+    contours, parents = _found(doubled, cv2.RETR_CCOMP, (2 * corner[0] + 1, 2 * corner[1] + 1))
+    edges: list[_Points] = [contour >> 1 for contour in contours]
+    holes = _children(parents)
+    if not holes:
+        return edges
+    outer = np.flatnonzero(parents < 0).tolist()
+    return [_bridged(edges[i], [edges[k] for k in holes.get(i, [])]) for i in outer]
 
 
 def _bridged(outer: _Points, holes: list[_Points]) -> _Points:

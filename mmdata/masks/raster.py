@@ -3,8 +3,8 @@
 ``opencv`` (GeoPixel): points cut toward zero to int32, every ring drawn with its own ``cv2.fillPoly`` on one canvas.
 The border belongs to the mask, rings are joined, no ring is a hole, one or two points draw a dot or a line.
 
-``coco`` (VideoRefer, COCO): every ring through pycocotools' ``frPyObjects``, joined with ``merge``. Points keep their
-fraction, pixels belong where the ring passes left of and above their centre; a ring that crosses itself cancels.
+``coco`` (VideoRefer, COCO): the pixels of pycocotools' ``frPyObjects`` for every ring, joined as its ``merge`` does.
+Points are rounded to a fifth of a pixel, a pixel belongs where its centre does, and what a ring passes twice cancels.
 """
 
 from __future__ import annotations
@@ -15,13 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError, UnknownName
+from mmdata.masks.coco_fill import coco_spans
 from mmdata.masks.flat_polygons import FAR
+from mmdata.masks.reference import decode_checked
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence
 from mmdata.masks.rle import LIMIT_PIXELS
+from mmdata.masks.rle_decode import fill_spans
 from mmdata.masks.shown import shown
+from mmdata.masks.spans import deeper
 from schemas.sample import RasterRule
 
 Mask: TypeAlias = NDArray[np.uint8]
+
+# Below both, pycocotools' own walk is done before numpy has begun.
+_SMALL_CANVAS, _SHORT_BOUNDARY = 1 << 17, 50_000
 
 
 def rasterize(
@@ -95,12 +102,27 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
 
 
 def _coco(rings: Rings, height: int, width: int) -> Mask:
+    drawable = [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    if drawable and height * width <= _SMALL_CANVAS and _boundary(drawable) <= _SHORT_BOUNDARY:
+        return _coco_small(drawable, height, width)
+    canvas = np.zeros((height, width), np.uint8)
+    if drawable:
+        start, end = deeper(*coco_spans(drawable, height, width), 1)
+        if len(start):
+            fill_spans(canvas, start, end)
+    return canvas
+
+
+def _coco_small(rings: list[NDArray[np.float64]], height: int, width: int) -> Mask:
     from pycocotools import mask as reference
 
-    flat = [coco_points(ring, number).ravel() for number, ring in enumerate(as_sequence(rings))]
-    if not flat:
-        return np.zeros((height, width), np.uint8)
-    return np.ascontiguousarray(reference.decode(reference.merge(reference.frPyObjects(flat, height, width))))
+    encoded = reference.frPyObjects([ring.ravel() for ring in rings], height, width)
+    return decode_checked(reference.merge(encoded))
+
+
+def _boundary(rings: list[NDArray[np.float64]]) -> float:
+    """Upper bound of the boundary's length in pixels."""
+    return sum(len(ring) * float(np.ptp(ring)) for ring in rings)
 
 
 def coco_points(ring: object, number: int = 0) -> NDArray[np.float64]:

@@ -80,10 +80,9 @@ def as_sequence(rings: Rings) -> Sequence[ArrayLike]:
     Raises:
         RingError: kind ``type``: they are no list of rings.
     """
-    if isinstance(rings, Sequence | np.ndarray) and not isinstance(rings, str | bytes):
-        return rings  # type: ignore[return-value]
-    if isinstance(rings, Iterable) and not isinstance(rings, str | bytes | dict):
-        return list(rings)
+    given: object = rings
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | dict):
+        return list(given)
     raise RingError("type", f"expected a list of rings, got {shown(rings)}")
 
 

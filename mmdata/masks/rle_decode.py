@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdata.masks.reference import decode_checked
 from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of
 
 Mask: TypeAlias = NDArray[np.uint8]
@@ -39,7 +40,7 @@ def decode(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Mask:
     """
     height, width, lengths = lengths_of(rle, limit_pixels)
     if _is_dense(rle, lengths, height * width):
-        return _by_pycocotools(rle)
+        return decode_checked(rle)
     result = np.zeros((height, width), np.uint8)
     fill(result, lengths)
     return result
@@ -74,7 +75,7 @@ def decode_many(
                 "size", f"mask {number} has the size {[height, width]}, expected {list(result.shape[1:])}"
             )
         if _is_dense(rle, lengths, height * width):
-            result[number] = _by_pycocotools(rle)
+            result[number] = decode_checked(rle)
         else:
             fill(result[number], lengths)
     return np.zeros((0, 0, 0), np.uint8) if result is None else result
@@ -89,7 +90,7 @@ def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
     ):
         return
     lengths = np.asarray(lengths)
-    edges = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
+    edges: AnyRuns = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
     start, end = edges[0:-1:2], edges[1::2]
     start = start[: len(end)]
     if not lengths[1:].all():
@@ -190,11 +191,3 @@ def _is_dense(rle: Mapping[str, Any], lengths: list[int] | AnyRuns, pixels: int)
         and len(lengths) * _DENSE > pixels
         and isinstance(rle["counts"], str | bytes)
     )
-
-
-def _by_pycocotools(rle: Mapping[str, Any]) -> Mask:
-    import cv2
-    from pycocotools import mask as reference
-
-    pixels = reference.decode({"size": list(rle["size"]), "counts": rle["counts"]})
-    return np.asarray(cv2.transpose(pixels.T), np.uint8)

@@ -15,6 +15,7 @@ from mmdata.errors import DataError, UnknownName
 from mmdata.masks.raster import checked_size
 from mmdata.masks.rle import LIMIT_PIXELS, RLEError, Runs, area, size_of, spans
 from mmdata.masks.rle_encode import RLE, to_text
+from mmdata.masks.spans import deeper, lengths_between
 
 Nearest = Literal["nearest", "nearest-exact"]
 _FLAGS: dict[str, str] = {"nearest": "INTER_NEAREST", "nearest-exact": "INTER_NEAREST_EXACT"}
@@ -161,26 +162,6 @@ def _all_spans(rles: Sequence[Mapping[str, Any]], limit_pixels: int) -> tuple[in
     return height, width, np.concatenate(starts), np.concatenate(ends)
 
 
-def deeper(start: Runs, end: Runs, depth: int) -> tuple[Runs, Runs]:
-    """The spans (start, end) that at least `depth` of the given spans cover, in order, none adjoining another."""
-    at = np.concatenate([start, end])
-    order = np.argsort(at, kind="stable")
-    at = at[order]
-    change = np.where(order < len(start), 1, -1)
-    level = np.cumsum(change)
-    # Several changes at one place count together: only the last level there stands.
-    last = np.flatnonzero(np.append(at[1:] != at[:-1], True)) if len(at) else np.empty(0, np.int64)
-    inside = level[last] >= depth
-    turn = np.flatnonzero(inside != np.concatenate([[False], inside[:-1]]))
-    edges = at[last[turn]]
-    return edges[0::2], edges[1::2]
-
-
 def from_spans(size: tuple[int, int], start: Runs, end: Runs) -> RLE:
     """The RLE of spans in order, none touching another."""
-    edges = np.empty(2 * len(start) + 2, np.int64)
-    edges[0], edges[1:-1:2], edges[2:-1:2], edges[-1] = 0, start, end, size[0] * size[1]
-    lengths = np.diff(edges)
-    if not lengths[-1]:
-        lengths = lengths[:-1]
-    return {"size": [*size], "counts": to_text(lengths)}
+    return {"size": [*size], "counts": to_text(lengths_between(start, end, size[0] * size[1]))}

@@ -1,0 +1,235 @@
+"""Masks against pycocotools, OpenCV and Pillow: decode, encode, rasterize, rings from masks, memory.
+
+Every line is one run: all peers take turns on the same mask, and the ratio is between their medians.
+"""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.uint8]
+Work = dict[str, Callable[[], object]]
+
+_MEMORY = """
+import resource
+import numpy as np
+from mmdata import masks
+from schemas.sample import PolygonMask, Sample, SampleObject
+rng = np.random.default_rng(0)
+rings = [[(rng.random((40, 2)) * 4096).tolist()] for _ in range(500)]
+sample = Sample([], objects=[SampleObject({"": PolygonMask(r, "opencv")}) for r in rings], height=4096, width=4096)
+masks.rasterize(rings[0], (64, 64), "opencv")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pixels = sum(int(np.count_nonzero(one.mask)) for one in masks.iter_of(sample))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, pixels)
+"""
+
+
+def ellipse(side: int) -> Mask:
+    """One compact object, a tenth of the picture."""
+    mask = np.zeros((side, side), np.uint8)
+    cv2.ellipse(mask, (side // 2, side // 3), (side // 20, side // 15), 30, 0, 360, 1, -1)
+    return mask
+
+
+def blobs(side: int) -> Mask:
+    """Several large objects across the picture."""
+    rng = np.random.default_rng(1)
+    mask = np.zeros((side, side), np.uint8)
+    for _ in range(4):
+        axes = tuple(int(v) for v in rng.integers(4, side // 6, 2))
+        center = tuple(int(v) for v in rng.integers(side, size=2))
+        cv2.ellipse(mask, center, axes, float(rng.integers(180)), 0, 360, 1, -1)
+    return mask
+
+
+def noise(side: int) -> Mask:
+    """Blurred noise, thousands of small regions: what a bad threshold leaves."""
+    field = np.random.default_rng(2).standard_normal((side, side)).astype(np.float32)
+    return (cv2.GaussianBlur(field, (0, 0), 4) > 0).astype(np.uint8)
+
+
+def static(side: int) -> Mask:
+    """Every pixel by the toss of a coin: the worst case, no mask of anything."""
+    return (np.random.default_rng(3).random((side, side)) < 0.5).astype(np.uint8)
+
+
+KINDS = {"object": ellipse, "blobs": blobs, "noise": noise, "static": static}
+
+
+def turns(work: Work, runs: int) -> dict[str, float]:
+    """Median milliseconds of each, taken in turns."""
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for name in work:
+        work[name]()
+    start = time.perf_counter()
+    next(iter(work.values()))()
+    repeat = max(1, int(0.002 / (time.perf_counter() - start + 1e-9)))
+    gc.collect()
+    for _ in range(runs):
+        for name, function in work.items():
+            start = time.perf_counter()
+            for _ in range(repeat):
+                function()
+            times[name].append(1000 * (time.perf_counter() - start) / repeat)
+    return {name: median(values) for name, values in times.items()}
+
+
+def line(what: str, figures: dict[str, float], base: str) -> None:
+    """Milliseconds of every peer, and how many times faster than `base` mmdata is."""
+    shown = "  ".join(f"{name} {value:8.3f}" for name, value in figures.items())
+    print(f"{what:<24}{figures[base] / figures['mmdata']:>7.2f} x {base:<16} ms: {shown}")
+
+
+def decoding(side: int, runs: int) -> None:
+    """RLE to a C-contiguous array, one and a batch of eight."""
+    from pycocotools import mask as coco
+
+    from mmdata import masks
+
+    for kind, make in KINDS.items():
+        mask = make(side)
+        rle = coco.encode(np.asfortranarray(mask))
+        target = np.empty_like(mask)
+        assert np.array_equal(masks.decode(rle), mask)
+        figures = turns(
+            {
+                "pycocotools": lambda rle=rle: np.ascontiguousarray(coco.decode(rle)),  # type: ignore[misc]
+                "mmdata": lambda rle=rle: masks.decode(rle),  # type: ignore[misc]
+                "memcpy": lambda target=target, mask=mask: np.copyto(target, mask),  # type: ignore[misc]
+            },
+            runs,
+        )
+        line(f"decode {side} {kind}", figures, "pycocotools")
+        if side <= 1024:
+            many = [rle] * 8
+            batch = turns(
+                {
+                    "pycocotools": lambda many=many: np.ascontiguousarray(  # type: ignore[misc]
+                        coco.decode(many).transpose(2, 0, 1)
+                    ),
+                    "mmdata": lambda many=many: masks.decode_many(many),  # type: ignore[misc]
+                },
+                runs,
+            )
+            line(f"decode 8 x {side} {kind}", batch, "pycocotools")
+
+
+def encoding(side: int, runs: int) -> None:
+    """A C-contiguous mask to RLE."""
+    from pycocotools import mask as coco
+
+    from mmdata import masks
+
+    for kind, make in KINDS.items():
+        mask = make(side)
+        figures = turns(
+            {
+                "pycocotools": lambda mask=mask: coco.encode(np.asfortranarray(mask)),  # type: ignore[misc]
+                "mmdata": lambda mask=mask: masks.encode(mask),  # type: ignore[misc]
+            },
+            runs,
+        )
+        line(f"encode {side} {kind}", figures, "pycocotools")
+
+
+def drawing(side: int, runs: int) -> None:
+    """A polygon, as nested lists from a JSON file, to a mask."""
+    from PIL import Image, ImageDraw
+    from pycocotools import mask as coco
+
+    from mmdata import masks
+
+    for points in (20, 200):
+        rng = np.random.default_rng(points)
+        angle = np.sort(rng.random(points)) * 2 * np.pi
+        radius = side * 0.35 * (0.6 + 0.4 * rng.random(points))
+        ring = np.stack([side / 2 + radius * np.cos(angle), side / 2 + radius * np.sin(angle)], 1).tolist()
+
+        def geopixel(ring: Any = ring) -> object:
+            return cv2.fillPoly(np.zeros((side, side), np.uint8), [np.array(ring, dtype=np.int32)], 1)
+
+        def pillow(ring: Any = ring) -> object:
+            image = Image.new("L", (side, side))
+            ImageDraw.Draw(image).polygon([tuple(point) for point in ring], fill=1, outline=1)
+            return np.asarray(image)
+
+        def pycocotools(ring: Any = ring) -> object:
+            flat = [[v for point in ring for v in point]]
+            return np.ascontiguousarray(coco.decode(coco.merge(coco.frPyObjects(flat, side, side))))
+
+        def opencv_rule(ring: Any = ring) -> object:
+            return masks.rasterize([ring], (side, side), "opencv")
+
+        def coco_rule(ring: Any = ring) -> object:
+            return masks.rasterize([ring], (side, side), "coco")
+
+        line(
+            f"opencv {side}, {points} points",
+            turns({"fillPoly": geopixel, "Pillow": pillow, "mmdata": opencv_rule}, runs),
+            "fillPoly",
+        )
+        line(
+            f"coco {side}, {points} points",
+            turns({"pycocotools": pycocotools, "mmdata": coco_rule}, runs),
+            "pycocotools",
+        )
+
+
+def tracing(side: int, runs: int) -> None:
+    """A mask to exact rings, as lists, against OpenCV's contours alone (which are exact without holes only)."""
+    from mmdata import masks
+
+    for kind in ("object", "blobs", "noise"):
+        mask = KINDS[kind](side)
+        if kind == "noise" and side > 1024:
+            continue
+        figures = turns(
+            {
+                "findContours": lambda mask=mask: cv2.findContours(  # type: ignore[misc]
+                    mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+                ),
+                "opencv": lambda mask=mask: masks.to_rings(mask, "opencv"),  # type: ignore[misc]
+                "coco": lambda mask=mask: masks.to_rings(mask, "coco"),  # type: ignore[misc]
+            },
+            runs,
+        )
+        base = figures["findContours"]
+        print(
+            f"rings {side} {kind:<14} opencv {figures['opencv'] / base:5.2f}, coco {figures['coco'] / base:5.2f} "
+            f"times findContours alone ({base:.3f} ms)"
+        )
+
+
+def memory() -> None:
+    """What iterating 500 polygon masks of 4096 x 4096 adds to the process, against 8000 MiB for all of them."""
+    done = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True)
+    grown = float(done.stdout.split()[0])
+    print(f"\n500 objects of 4096 x 4096, one after the other: {grown:.0f} MiB more (one mask is 16 MiB)")
+
+
+def main(runs: int = 7) -> None:
+    """Print all tables; sizes may be given as arguments."""
+    warnings.simplefilter("ignore", DeprecationWarning)
+    cv2.setNumThreads(1)
+    sides = [int(word) for word in sys.argv[1:] if word.isdigit()] or [256, 800, 2048, 4096]
+    for part in (decoding, encoding, drawing, tracing):
+        print(f"\n{(part.__doc__ or '').strip()}")
+        for side in sides:
+            part(side, runs if side < 4000 else 3)
+    memory()
+
+
+if __name__ == "__main__":
+    main()

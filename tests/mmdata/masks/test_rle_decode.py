@@ -1,0 +1,142 @@
+"""Decoding gives pycocotools' pixels for everything that is an RLE, and an error for everything else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as coco
+
+from mmdata import masks
+from mmdata.masks import rle_decode
+
+EVERYDAY, ALL = 1500, 10_000
+
+
+def as_coco(mask):
+    return coco.encode(np.asfortranarray(mask))
+
+
+@pytest.mark.parametrize("n", [EVERYDAY, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_every_form_of_counts_decodes_to_the_mask(masks_like, n):
+    for mask in masks_like(n, seed=n):
+        encoded = as_coco(mask)
+        runs = masks.runs(encoded).tolist()
+        for counts in (encoded["counts"], encoded["counts"].decode(), runs):
+            pixels = masks.decode({"size": list(mask.shape), "counts": counts})
+            assert pixels.dtype == np.uint8
+            assert pixels.flags.c_contiguous
+            assert np.array_equal(pixels, mask)
+
+
+@pytest.mark.parametrize("n", [EVERYDAY, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_runs_of_no_pixels_change_nothing(masks_like, n, monkeypatch):
+    rng = np.random.default_rng(n)
+    for number, mask in enumerate(masks_like(n, seed=n + 1)):
+        # Without the way for few runs, small masks go the way of large ones.
+        monkeypatch.setattr(rle_decode, "_JOINED_RUNS", 0 if number % 2 else 1200)
+        split: list[int] = []
+        for run in masks.runs(as_coco(mask)).tolist():
+            first = int(rng.integers(0, run + 1))
+            split += [first, 0, run - first] if rng.random() < 0.4 else [run]
+        assert np.array_equal(masks.decode({"size": list(mask.shape), "counts": split}), mask)
+
+
+def large_masks():
+    rng = np.random.default_rng(7)
+    yy, xx = np.mgrid[:1500, :1800]
+    yield ((xx - 900) ** 2 + (yy - 700) ** 2 < 500**2).astype(np.uint8)
+    yield (rng.random((1400, 1600)) < 0.5).astype(np.uint8)
+    yield (rng.random((2049, 2051)) < 0.01).astype(np.uint8)
+    yield np.ones((1500, 1501), np.uint8)
+    yield ((xx // 7 + yy // 90) % 2).astype(np.uint8)
+    band = np.zeros((3000, 3000), np.uint8)
+    band[:, 1000:1100] = 1
+    yield band
+
+
+@pytest.mark.parametrize("mask", list(large_masks()), ids=lambda m: f"{m.shape}")
+def test_large_masks_and_dense_ones_decode_too(mask):
+    encoded = as_coco(mask)
+    assert np.array_equal(masks.decode(encoded), mask)
+    assert np.array_equal(masks.decode({**encoded, "counts": masks.runs(encoded).tolist()}), mask)
+    assert np.array_equal(masks.decode_many([encoded, encoded]), np.stack([mask, mask]))
+    assert masks.encode(mask) == {"size": list(mask.shape), "counts": encoded["counts"].decode()}
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.binary(max_size=40) | st.lists(st.integers(48, 111), max_size=60).map(bytes),
+    st.integers(1, 40),
+    st.integers(1, 40),
+)
+def test_any_bytes_decode_to_every_pixel_or_raise(text, height, width):
+    rle = {"size": [height, width], "counts": text}
+    try:
+        runs = masks.runs(rle)
+    except masks.RLEError:
+        with pytest.raises(masks.RLEError):
+            masks.decode(rle)
+        return
+    expected = np.repeat(np.arange(len(runs)) % 2, runs).reshape(width, height).T
+    assert np.array_equal(masks.decode(rle), expected)
+
+
+@pytest.mark.parametrize(
+    ("rle", "kind"),
+    [
+        ({"size": [10**9, 10**9], "counts": "0"}, "limit"),
+        ({"size": [10**9, 10**9], "counts": [10**18]}, "limit"),
+        ({"size": [4, 4], "counts": [8, 4]}, "sum"),
+        ({"size": [4, 4], "counts": [8, 4, 5]}, "sum"),
+        ({"size": [4, 4], "counts": [20, -4]}, "negative"),
+        ({"size": [4, 4], "counts": "b'44d0'"}, "bytes-repr"),
+        ({"size": [4, 4], "counts": ""}, "sum"),
+        ({"size": [4, 4], "counts": []}, "sum"),
+        ({"size": [0, 4], "counts": "0"}, "size"),
+        ({"size": [4, -4], "counts": "0"}, "size"),
+        ({"size": [4.0, 4], "counts": "0"}, "size"),
+        ({"size": [4, 4], "counts": None}, "counts"),
+        ({"size": [4, 4], "counts": "PPPPPPPPPP0"}, "number"),
+        ({"size": [4, 4], "counts": "4P"}, "truncated"),
+        ("44d0", "mapping"),
+    ],
+)
+def test_hostile_rles_are_named_errors(rle, kind):
+    with pytest.raises(masks.RLEError) as caught:
+        masks.decode(rle)
+    assert caught.value.kind == kind
+    with pytest.raises(masks.RLEError, match="mask 1"):
+        masks.decode_many([{"size": [1, 1], "counts": [1]}, rle])
+
+
+def test_a_mutated_text_of_thousands_of_runs_is_an_error_or_fills_the_canvas():
+    rng = np.random.default_rng(3)
+    encoded = as_coco((rng.random((300, 300)) < 0.3).astype(np.uint8))
+    for _ in range(150):
+        text = bytearray(encoded["counts"])
+        for _ in range(int(rng.integers(1, 4))):
+            text[rng.integers(len(text))] = int(rng.integers(44, 116))
+        rle = {"size": [300, 300], "counts": bytes(text)}
+        try:
+            runs = masks.runs(rle)
+        except masks.RLEError:
+            with pytest.raises(masks.RLEError):
+                masks.decode(rle)
+            continue
+        assert runs.sum() == 300 * 300
+        assert runs.min() >= 0
+        assert masks.decode(rle).sum() == runs[1::2].sum()
+
+
+def test_many_masks_keep_their_order_and_their_size(masks_like):
+    size = (30, 41)
+    stack = np.stack([np.resize(mask, size) for mask in masks_like(40, seed=4)])
+    rles = [masks.encode(mask) for mask in stack]
+    assert np.array_equal(masks.decode_many(rles), stack)
+    assert np.array_equal(masks.decode_many(rles, size=size), stack)
+    assert masks.decode_many([]).shape == (0, 0, 0)
+    assert masks.decode_many([], size=size).shape == (0, 30, 41)
+    with pytest.raises(masks.RLEError, match=r"mask 2 has the size \[1, 2\]"):
+        masks.decode_many([*rles[:2], {"size": [1, 2], "counts": [2]}])
