@@ -173,8 +173,8 @@ class Scratch:
         height, width = self.pixels.shape
         left = top = right = bottom = 0
         if points:
-            low = np.min([p.min(axis=0) for p in points], axis=0).tolist()
-            high = np.max([p.max(axis=0) for p in points], axis=0).tolist()
+            every = points[0] if len(points) == 1 else np.concatenate(points)
+            low, high = every.min(axis=0).tolist(), every.max(axis=0).tolist()
             # Where OpenCV clips a line at the border it rounds: a margin around the points is kept.
             left, top = (min(max(n - _MARGIN, 0), m) for n, m in zip(low, (width, height), strict=True))
             right = max(min(high[0] + 1 + _MARGIN, width), left)
@@ -252,6 +252,12 @@ def _picked_from_runs(lengths: Runs, height: int, rows: Runs, columns: Runs) -> 
     if many.max(initial=0) <= 1:
         before = own * len(rows) + many * above
         flips = np.diff(np.concatenate([[0], before, [len(rows) * len(columns)]]))
+        if 8 * len(flips) < len(rows) * len(columns):
+            from mmdata.masks.rle_decode import fill
+
+            result = np.zeros((len(rows), len(columns)), np.uint8)
+            fill(result, flips)
+            return result
         values = (np.arange(len(flips)) & 1).astype(np.uint8)
         return np.ascontiguousarray(np.repeat(values, flips).reshape(len(columns), len(rows)).T)
     # Enlarged: a column is wanted several times. The distinct ones are picked and then repeated.
