@@ -33,8 +33,8 @@ def _percent(share: float) -> str:
 def self_intersection(record: RecordView, masks: MaskView) -> Iterator[Hit]:
     """A ring crosses, overlaps or touches itself.
 
-    The place is the first one found; a ring may have more. A ring that only touches itself in a point is mentioned as
-    info.
+    The place is the first one found; a ring may have more. A ring that only touches itself, or runs back along itself
+    as outlines of thin parts do, is mentioned as info.
 
     Upstream: what a ring passes twice is outside again (even-odd): the mask has a hole or loses a lobe, and nothing is said.
     Fix: Draw the ring anew, or cut it into rings that do not cross; `mmdata.masks.to_rings` of the drawn mask gives rings that cover the same pixels.
@@ -48,12 +48,12 @@ def self_intersection(record: RecordView, masks: MaskView) -> Iterator[Hit]:
         found = [c for c in masks.crossings.found if c.touch == touch]
         if found:
             names = [f"{masks.ring_name(c.ring)} at ({c.x:g}, {c.y:g})" for c in found[:SHOWN]]
-            what = "touches itself in a point" if touch else "crosses or overlaps itself"
+            what = "touches itself or runs back along itself" if touch else "crosses or overlaps itself"
             yield Hit(
                 f"{_listed(names, len(found))} {what}",
                 masks.ring_pointer(found[0].ring),
                 severity="info" if touch else None,
-                upstream="the ring is filled as it is; pixels at the place may be lost" if touch else None,
+                upstream="filled as it is; by COCO's rule a part that is a line covers nothing" if touch else None,
                 related_path=masks.related_path,
             )
     if masks.crossings.unsearched:

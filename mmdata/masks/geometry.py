@@ -19,6 +19,9 @@ MAX_MEETINGS = 50_000_000
 _FEW = 512
 """Rings with fewer points are always searched whole."""
 
+_MAX_REPAIRS = 2_000_000
+"""Pairs of edges of all rings that may be repaired to see what a crossing costs."""
+
 _FIRST = 1000
 """Edges of a hostile ring that are searched, each against each."""
 
@@ -30,7 +33,8 @@ class Crossing(NamedTuple):
         ring: index into the file's rings.
         x: the first place found, in pixels.
         y: likewise.
-        touch: it only touches itself in a point; otherwise it crosses or runs over itself.
+        touch: it only touches itself in a point, or runs back along itself: no area is passed twice. False where that
+            would take too long to find out.
     """
 
     ring: int
@@ -75,9 +79,28 @@ def crossings(file: PolygonFile, *, max_meetings: int = MAX_MEETINGS) -> Crossin
             polygons = shapely.polygons(shapely.linearrings(points, indices=owner))
             invalid = np.flatnonzero(~shapely.is_valid(polygons))
             reasons = shapely.is_valid_reason(polygons[invalid])
-        for i, reason in zip(invalid.tolist(), reasons.tolist(), strict=True):
-            found.append(Crossing(int(rings[i]), *_place(reason), touch=reason.startswith("Ring Self")))
+        touching = _touching(file, rings[invalid], polygons[invalid])
+        for ring, reason, touch in zip(rings[invalid].tolist(), reasons.tolist(), touching, strict=True):
+            found.append(Crossing(ring, *_place(reason), touch=touch))
     return Crossings(sorted(found), unsearched)
+
+
+def _touching(file: PolygonFile, rings: Indices, polygons: NDArray[Any]) -> list[bool]:
+    """Which of these rings, all of which meet themselves, pass no area twice."""
+    import shapely
+
+    touching = [False] * len(rings)
+    areas = ring_area(file)
+    meetings = np.array([_meetings(file.ring(ring)) for ring in rings.tolist()], np.int64)
+    order = np.argsort(meetings, kind="stable")
+    affordable = order[np.cumsum(meetings[order]) <= _MAX_REPAIRS]
+    for k in affordable.tolist():
+        # A repair keeps what is passed an odd number of times. What is passed twice the signed area counts twice, or
+        # not at all where the second pass goes the other way round.
+        with np.errstate(all="ignore"):
+            odd = float(shapely.make_valid(polygons[k]).area)
+        touching[k] = bool(abs(odd - areas[rings[k]]) <= 1e-9 * max(odd, 1.0))
+    return touching
 
 
 def _meetings(ring: Points) -> int:

@@ -46,8 +46,11 @@ def test_a_ring_meets_itself_where_shapely_calls_it_invalid(
 def test_the_place_of_a_crossing_and_a_touch() -> None:
     bow = [(10, 10), (30, 30), (30, 10), (10, 30), (0, 25)]
     touch = [(0, 0), (20, 0), (10, 10), (20, 20), (0, 20), (10, 10)]
-    found = crossings(polygon_file([bow], [touch])).found
-    assert [(c.ring, c.x, c.y, c.touch) for c in found] == [(0, 20, 20, False), (1, 10, 10, True)]
+    spur = [(0, 0), (20, 0), (20, 20), (30, 20), (20, 20), (0, 20)]
+    twice = [(0, 0), (20, 0), (20, 20), (0, 20), (0, 0), (10, 0), (10, 10), (0, 10)]
+    found = crossings(polygon_file([bow], [touch], [spur], [twice])).found
+    assert [(c.ring, c.touch) for c in found] == [(0, False), (1, True), (2, True), (3, False)]
+    assert [(c.x, c.y) for c in found[:2]] == [(20, 20), (10, 10)]
 
 
 def fan(points: int) -> list[tuple[float, float]]:
