@@ -19,7 +19,7 @@ MAX_MEETINGS = 50_000_000
 _FEW = 512
 """Rings with fewer points are always searched whole."""
 
-_MAX_REPAIRS = 2_000_000
+_MAX_REPAIRS = 300_000
 """Pairs of edges of all rings that may be repaired to see what a crossing costs."""
 
 _FIRST = 1000
@@ -95,11 +95,11 @@ def _touching(file: PolygonFile, rings: Indices, polygons: NDArray[Any]) -> list
     order = np.argsort(meetings, kind="stable")
     affordable = order[np.cumsum(meetings[order]) <= _MAX_REPAIRS]
     for k in affordable.tolist():
-        # A repair keeps what is passed an odd number of times. What is passed twice the signed area counts twice, or
-        # not at all where the second pass goes the other way round.
+        # A repair keeps the area once. The signed area of what is passed twice counts twice, or not at all where the
+        # second pass goes the other way round.
         with np.errstate(all="ignore"):
-            odd = float(shapely.make_valid(polygons[k]).area)
-        touching[k] = bool(abs(odd - areas[rings[k]]) <= 1e-9 * max(odd, 1.0))
+            once = float(shapely.make_valid(polygons[k], method="structure").area)
+        touching[k] = bool(abs(once - areas[rings[k]]) <= 1e-9 * max(once, 1.0))
     return touching
 
 
