@@ -43,7 +43,9 @@ def geometry(points: int, rings: int = 1000) -> None:
     made = [np.round(blob(rng, points, (400, 400), 150), 1) for _ in range(rings)]
     as_lists = [ring.tolist() for ring in made]
     file = PolygonFile(
-        np.concatenate(made), np.arange(rings + 1, dtype=np.int64) * points, np.arange(rings + 1, dtype=np.int64)
+        np.concatenate(made),
+        np.arange(rings + 1, dtype=np.int64) * points,
+        np.arange(rings + 1, dtype=np.int64),
     )
 
     def ours() -> object:
@@ -81,7 +83,9 @@ def resolution(side: int, target: int, objects: int = 20) -> None:
     found = turns(
         {
             "rings": lambda: [coarse_rings([r], (side, side), size, "opencv", "cv2-nearest") for r in rings],
-            "scaled": lambda: [coarse_rings([r], (side, side), size, "opencv", "scaled-rings") for r in rings],
+            "scaled": lambda: [
+                coarse_rings([r], (side, side), size, "opencv", "scaled-rings") for r in rings
+            ],
             "rings in full": lambda: [full(r) for r in rings],
             "rle": lambda: [coarse_rle(r, size, "cv2-nearest") for r in rles],
             "rle in full": lambda: [full_rle(r) for r in rles],

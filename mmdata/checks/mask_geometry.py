@@ -53,7 +53,9 @@ def self_intersection(record: RecordView, masks: MaskView) -> Iterator[Hit]:
                 f"{_listed(names, len(found))} {what}",
                 masks.ring_pointer(found[0].ring),
                 severity="info" if touch else None,
-                upstream="filled as it is; by COCO's rule a part that is a line covers nothing" if touch else None,
+                upstream="filled as it is; by COCO's rule a part that is a line covers nothing"
+                if touch
+                else None,
                 related_path=masks.related_path,
             )
     if masks.crossings.unsearched:
