@@ -98,8 +98,11 @@ def _touching(file: PolygonFile, rings: Indices, polygons: NDArray[Any]) -> list
         # A repair keeps the area once. The signed area of what is passed twice counts twice, or not at all where the
         # second pass goes the other way round.
         with np.errstate(all="ignore"):
-            once = float(shapely.make_valid(polygons[k], method="structure").area)
-        touching[k] = bool(abs(once - areas[rings[k]]) <= 1e-9 * max(once, 1.0))
+            try:
+                once = float(shapely.make_valid(polygons[k], method="structure").area)
+            except shapely.errors.GEOSException:  # coordinates so far apart that GEOS gives up
+                continue
+            touching[k] = bool(abs(once - areas[rings[k]]) <= 1e-9 * max(once, 1.0))
     return touching
 
 
