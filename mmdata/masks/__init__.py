@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mmdata.masks.rings import PolygonFile as PolygonFile
     from mmdata.masks.rings import PolygonFileError as PolygonFileError
     from mmdata.masks.rings import load_polygon_file as load_polygon_file
+    from mmdata.masks.rle import LIMIT_PIXELS as LIMIT_PIXELS
     from mmdata.masks.rle import RLEError as RLEError
     from mmdata.masks.rle import area as area
     from mmdata.masks.rle import bbox_xywh as bbox
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from mmdata.masks.samples import of_video as of_video
 
 _HOMES = {
+    "LIMIT_PIXELS": ("mmdata.masks.rle", "LIMIT_PIXELS"),
     "MaskError": ("mmdata.masks.rle_encode", "MaskError"),
     "ObjectMask": ("mmdata.masks.samples", "ObjectMask"),
     "PolygonFile": ("mmdata.masks.rings", "PolygonFile"),
@@ -84,6 +86,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "LIMIT_PIXELS",
     "RLE",
     "MaskError",
     "ObjectMask",

@@ -15,11 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import UnknownName
+from mmdata.masks.pixel_edges import pixel_edges
 from mmdata.masks.rle_encode import as_mask
 from schemas.sample import RasterRule
 
 Ring: TypeAlias = list[list[int]]
 _Points: TypeAlias = NDArray[np.int32]
+
+_SMALL = 1 << 20
+"""Pixels up to which looking for the occupied part costs more than it saves."""
 
 
 def to_rings(
@@ -67,17 +71,22 @@ def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
     if make is None:
         raise UnknownName("raster rule", rule, get_args(RasterRule))
     pixels = np.ascontiguousarray(as_mask(mask))
+    if pixels.size <= _SMALL:
+        return make(pixels, (0, 0))
     left, top, width, height = cv2.boundingRect(pixels)
-    if not width:
-        return []
-    return make(pixels[top : top + height, left : left + width], (left, top))
+    return make(pixels[top : top + height, left : left + width], (left, top)) if width else []
 
 
 def _found(
-    mask: NDArray[np.uint8], mode: int, corner: tuple[int, int]
+    mask: NDArray[np.uint8],
+    mode: int,
+    corner: tuple[int, int],
+    points_kept: int = cv2.CHAIN_APPROX_SIMPLE,
 ) -> tuple[list[_Points], NDArray[np.int32]]:
     """OpenCV's contours, each (n, 2), of a mask whose first pixel is `corner`, and the parent of each or -1."""
-    contours, tree = cv2.findContours(mask, mode, cv2.CHAIN_APPROX_SIMPLE, offset=corner)
+    contours, tree = cv2.findContours(mask, mode, points_kept, offset=corner)
+    if not contours:
+        return [], np.empty(0, np.int32)
     points = [cast("_Points", contour[:, 0]) for contour in contours]
     return points, cast("NDArray[np.int32]", tree[0, :, 3])
 
@@ -134,11 +143,8 @@ def _cuts(holes: Sequence[_Points]) -> list[int]:
 
 
 def _coco(mask: NDArray[np.uint8], corner: tuple[int, int]) -> list[_Points]:
-    height, width = mask.shape
-    # At double size every pixel edge lies between two contour points: halved upward, these are the edge.
-    doubled: Any = cv2.resize(mask, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
-    contours, parents = _found(doubled, cv2.RETR_CCOMP, (2 * corner[0] + 1, 2 * corner[1] + 1))
-    edges: list[_Points] = [contour >> 1 for contour in contours]
+    contours, parents = _found(mask, cv2.RETR_CCOMP, corner, cv2.CHAIN_APPROX_NONE)
+    edges = pixel_edges(contours)
     holes = _children(parents)
     if not holes:
         return edges

@@ -12,7 +12,7 @@ from mmdata.errors import UnknownName
 from mmdata.masks.contours import to_rings
 from mmdata.masks.flat_polygons import flat_faults
 from mmdata.masks.raster import rasterize
-from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence
+from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
 from mmdata.masks.rle import LIMIT_PIXELS, bbox_xywh
 from mmdata.masks.rle_decode import decode
 from mmdata.masks.rle_encode import RLE, as_mask, encode
@@ -67,9 +67,15 @@ def rings_to_flat(rings: Rings) -> list[list[float]]:
     """Rings as COCO's flat polygons, number for number.
 
     Raises:
-        RingError: a ring is no list of [x, y].
+        RingError: a ring is no list of [x, y], or has a coordinate that is not finite.
     """
-    return [as_points(ring, number).ravel().tolist() for number, ring in enumerate(as_sequence(rings))]
+    flat = []
+    for number, ring in enumerate(as_sequence(rings)):
+        points = as_points(ring, number)
+        if len(points):
+            extent(points, number)
+        flat.append(points.ravel().tolist())
+    return flat
 
 
 def box(mask: NDArray[Any] | Mapping[str, Any], form: BoxForm = "xywh") -> Box | None:

@@ -18,7 +18,7 @@ from mmdata.errors import DataError, UnknownName
 from mmdata.masks.coco_fill import coco_spans
 from mmdata.masks.flat_polygons import FAR
 from mmdata.masks.reference import decode_checked
-from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence
+from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
 from mmdata.masks.rle import LIMIT_PIXELS
 from mmdata.masks.rle_decode import fill_spans
 from mmdata.masks.shown import shown
@@ -91,7 +91,7 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
     points = as_points(ring, number)  # type: ignore[arg-type]
     if not len(points):
         raise RingError("empty", "a ring without points, at which cv2.fillPoly fails", ring=number)
-    low, high = points.min(), points.max()
+    low, high = extent(points, number)
     if low <= -(2**31) - 1 or high >= 2**31:
         raise RingError("far", f"coordinates {low} to {high} do not fit int32", ring=number)
     if low < -FAR and points[:, 1].min() < -FAR:
@@ -133,13 +133,13 @@ def coco_points(ring: object, number: int = 0) -> NDArray[np.float64]:
             coordinate so far away that pycocotools runs out of memory or of int32.
     """
     points = as_points(ring, number)  # type: ignore[arg-type]
+    low, high = extent(points, number) if len(points) else (0.0, 0.0)
     if len(points) < 3:
         raise RingError(
             "empty" if not len(points) else "short",
             f"{len(points)} points: pycocotools needs three or more",
             ring=number,
         )
-    low, high = points.min(), points.max()
     if low < -FAR or high > FAR:
         raise RingError(
             "far", f"coordinates {low} to {high}: pycocotools walks every pixel of an edge", ring=number

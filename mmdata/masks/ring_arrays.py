@@ -41,14 +41,14 @@ class RingError(DataError):
 
 
 def as_points(ring: ArrayLike, number: int) -> NDArray[Any]:
-    """A ring's points, (n, 2), of an integer or floating dtype, finite; n may be 0.
+    """A ring's points, (n, 2), of an integer or floating dtype; n may be 0.
 
     Args:
         ring: a sequence of [x, y], or an array (n, 2).
         number: the ring's number in its object, for the message.
 
     Raises:
-        RingError: kind ``type``, ``shape`` or ``number``.
+        RingError: kind ``type`` or ``shape``.
     """
     if isinstance(ring, np.ndarray):
         points = ring
@@ -68,10 +68,20 @@ def as_points(ring: ArrayLike, number: int) -> NDArray[Any]:
         raise RingError(
             "shape", f"expected points [x, y], got an array of the shape {points.shape}", ring=number
         )
-    if points.dtype.kind == "f" and not np.isfinite(points).all():
+    return points
+
+
+def extent(points: NDArray[Any], number: int) -> tuple[float, float]:
+    """Lowest and highest coordinate of points (n, 2), n at least 1.
+
+    Raises:
+        RingError: kind ``number``: one is NaN or infinite.
+    """
+    low, high = points.min().item(), points.max().item()
+    if not (low > -np.inf and high < np.inf):
         at = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
         raise RingError("number", f"point {at} is {shown(points[at].tolist())}", ring=number)
-    return points
+    return low, high
 
 
 def as_sequence(rings: Rings) -> Sequence[ArrayLike]:

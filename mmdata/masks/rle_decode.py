@@ -5,7 +5,7 @@ Four ways, each the fastest somewhere:
 - few runs on little canvas: the runs joined as bytes, then transposed into place;
 - more: a mark at every start and end of a run, then every row XOR the row above it, in 64-bit words, inside the
   columns and rows that have pixels, so that the rest of a large canvas is never touched;
-- very many runs on a large canvas: pycocotools, transposed. It is given only what was checked before.
+- very many runs for the canvas: pycocotools, transposed, where its output is proved to be complete.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdata.masks.reference import decode_checked
-from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of
+from mmdata.masks.reference import decode_proved
+from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of, size_of
 
 Mask: TypeAlias = NDArray[np.uint8]
 
 # All thresholds are measured, none matters for the result.
 _JOINED_RUNS, _JOINED_BYTES = 1200, 1 << 19
-_DENSE_RUNS, _DENSE = 1 << 14, 6
+_SMALL_CANVAS, _DENSE_TEXT, _DENSE_SMALL, _DENSE = 1 << 17, 256, 320, 6
 _ROW_WISE_BYTES = 1 << 21
 _ZEROS, _ONES = bytes(_JOINED_BYTES), b"\1" * _JOINED_BYTES
 
@@ -38,9 +38,10 @@ def decode(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Mask:
     Raises:
         RLEError: it is no RLE; `RLEError.kind` says how.
     """
+    dense = _dense(rle, limit_pixels)
+    if dense is not None:
+        return dense
     height, width, lengths = lengths_of(rle, limit_pixels)
-    if _is_dense(rle, lengths, height * width):
-        return decode_checked(rle)
     result = np.zeros((height, width), np.uint8)
     fill(result, lengths)
     return result
@@ -65,7 +66,9 @@ def decode_many(
     result: Mask | None = None if size is None else np.zeros((len(rles), *size), np.uint8)
     for number, rle in enumerate(rles):
         try:
-            height, width, lengths = lengths_of(rle, limit_pixels)
+            height, width = size_of(rle, limit_pixels=limit_pixels)
+            dense = _dense(rle, limit_pixels)
+            lengths = [] if dense is not None else lengths_of(rle, limit_pixels)[2]
         except RLEError as error:
             raise RLEError(error.kind, f"mask {number}: {error}") from None
         if result is None:
@@ -74,8 +77,8 @@ def decode_many(
             raise RLEError(
                 "size", f"mask {number} has the size {[height, width]}, expected {list(result.shape[1:])}"
             )
-        if _is_dense(rle, lengths, height * width):
-            result[number] = decode_checked(rle)
+        if dense is not None:
+            result[number] = dense
         else:
             fill(result[number], lengths)
     return np.zeros((0, 0, 0), np.uint8) if result is None else result
@@ -185,9 +188,15 @@ def _xor_down(words: NDArray[np.uint64]) -> None:
         above = row
 
 
-def _is_dense(rle: Mapping[str, Any], lengths: list[int] | AnyRuns, pixels: int) -> bool:
-    return (
-        len(lengths) > _DENSE_RUNS
-        and len(lengths) * _DENSE > pixels
-        and isinstance(rle["counts"], str | bytes)
-    )
+def _dense(rle: Mapping[str, Any], limit_pixels: int) -> Mask | None:
+    """The pixels of a mask of so many runs that pycocotools is the fastest; None for all others, and for faults."""
+    if not isinstance(rle, Mapping):
+        return None
+    counts = rle.get("counts")
+    if not isinstance(counts, str | bytes) or len(counts) < _DENSE_TEXT:
+        return None
+    height, width = size_of(rle, limit_pixels=limit_pixels)
+    pixels = height * width
+    if pixels > len(counts) * (_DENSE_SMALL if pixels <= _SMALL_CANVAS else _DENSE) or pixels >= 2**31:
+        return None
+    return decode_proved(counts, height, width)

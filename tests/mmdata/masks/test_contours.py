@@ -9,6 +9,7 @@ from pycocotools import mask as coco
 
 from mmdata import masks
 from mmdata.errors import UnknownName
+from mmdata.masks import contours
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 
@@ -31,8 +32,10 @@ REFERENCE = {"opencv": drawn_by_opencv, "coco": drawn_by_pycocotools}
 
 
 @pytest.mark.parametrize("rule", ["opencv", "coco"])
-@pytest.mark.parametrize("n", [2000, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_no_pixel_changes_for_any_mask(masks_like, rule, n):
+@pytest.mark.parametrize("n", [1200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("small", [0, 1 << 20], ids=["cropped", "whole"])
+def test_no_pixel_changes_for_any_mask(masks_like, rule, n, small, monkeypatch):
+    monkeypatch.setattr(contours, "_SMALL", small)
     for mask in masks_like(n, seed=n + 5, largest=64):
         rings = masks.to_rings(mask, rule)
         assert np.array_equal(REFERENCE[rule](rings, mask.shape), mask), mask.tolist()

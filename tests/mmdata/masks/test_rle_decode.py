@@ -10,6 +10,7 @@ from pycocotools import mask as coco
 
 from mmdata import masks
 from mmdata.masks import rle_decode
+from mmdata.masks.reference import decode_proved
 
 EVERYDAY, ALL = 1500, 10_000
 
@@ -140,3 +141,29 @@ def test_many_masks_keep_their_order_and_their_size(masks_like):
     assert masks.decode_many([], size=size).shape == (0, 30, 41)
     with pytest.raises(masks.RLEError, match=r"mask 2 has the size \[1, 2\]"):
         masks.decode_many([*rles[:2], {"size": [1, 2], "counts": [2]}])
+
+
+def test_the_proof_holds_for_every_mask_and_for_no_fault():
+    rng = np.random.default_rng(5)
+    proved = 0
+    for _ in range(1500):
+        height, width = (int(v) for v in rng.integers(1, 40, 2))
+        mask = (rng.random((height, width)) < rng.random()).astype(np.uint8)
+        text = bytearray(as_coco(mask)["counts"])
+        found = decode_proved(bytes(text), height, width)
+        if found is not None:
+            assert np.array_equal(found, mask)
+            proved += 1
+        for _ in range(int(rng.integers(1, 3))):
+            text[rng.integers(len(text))] = int(rng.integers(46, 114))
+        if rng.random() < 0.3:
+            del text[int(rng.integers(len(text))) :]
+        found = decode_proved(bytes(text), height, width)
+        try:
+            runs = masks.runs({"size": [height, width], "counts": bytes(text)})
+        except masks.RLEError:
+            assert found is None
+            continue
+        if found is not None:
+            assert np.array_equal(found.ravel(order="F"), np.repeat(np.arange(len(runs)) % 2, runs))
+    assert proved > 1000
