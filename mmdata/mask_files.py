@@ -137,6 +137,7 @@ class _Job:
         self.source, self.colours = source, colours
         self.to: Target = settings["to"]
         self.summary = Summary()
+        self.made: list[str] = []
 
     def run(self, progress: Progress, size: int, *, overwrite: bool) -> Summary:
         os.makedirs(self.output, exist_ok=True)
@@ -209,6 +210,8 @@ class _Job:
             UsageError: the unfinished run was another one.
         """
         path = self._path(JOURNAL)
+        if overwrite:
+            self._remove_known()
         for name in (INDEX, COCO_FILE):
             if os.path.isfile(self._path(name)):
                 os.unlink(self._path(name))
@@ -235,6 +238,19 @@ class _Job:
         self.summary.resumed = self.summary.written
         return done
 
+    def _remove_known(self) -> None:
+        """Remove the files that an index or journal in the directory names: they would be mistaken for new ones."""
+        known: list[Any] = []
+        if os.path.isfile(self._path(INDEX)):
+            known += _index_lines(self._path(INDEX))
+        if os.path.isfile(self._path(JOURNAL)):
+            known += (line for line, _ in _whole_lines(self._path(JOURNAL)))
+        for entry in known:
+            for file in entry.get("files", ()) if isinstance(entry, dict) else ():
+                name = os.path.basename(str(file.get("file")))
+                if name.endswith((".png", ".npz")) and os.path.isfile(self._path(name)):
+                    os.unlink(self._path(name))
+
     def _entries(self) -> Iterator[dict[str, Any]]:
         """The finished records, from the journal."""
         lines = _whole_lines(self._path(JOURNAL))
@@ -246,16 +262,18 @@ class _Job:
 
     def _record(self, raw: RawRecord) -> dict[str, Any]:
         index = raw.index
+        self.made = []
         entry: dict[str, Any] = {"record": index}
         try:
             sample = self.dataset.sample_of(raw)
             masks = list(self.source.masks(sample))
             if masks:
                 self._write(entry, index, sample, masks)
-        except DataError as error:
-            return {"record": index, "error": str(error)}
-        except MemoryError:
-            return {"record": index, "error": "the masks are too large for the memory"}
+        except (DataError, MemoryError) as error:
+            for name in self.made:  # a rejected record leaves nothing behind
+                os.unlink(self._path(name))
+            why = str(error) if isinstance(error, DataError) else "the masks are too large for the memory"
+            return {"record": index, "error": why}
         return entry
 
     def _write(self, entry: dict[str, Any], index: int, sample: Sample, masks: list[DrawnMask]) -> None:
@@ -339,6 +357,7 @@ class _Job:
         picture.save(buffer, "PNG")
         with atomic_writer(self._path(name)) as file:
             file.write(buffer.getvalue())
+        self.made.append(name)
 
     # --- the files of the whole run --------------------------------------------------------------------------------
 

@@ -157,8 +157,16 @@ def test_other_settings_need_overwrite(geopixel_file: File) -> None:
     rasterize_file(path, "out")
     with pytest.raises(UsageError, match="--overwrite"):
         rasterize_file(path, "out", rule="coco")
-    rasterize_file(path, "out", rule="coco", overwrite=True)
-    assert index("out")["settings"]["rule"] == "coco"
+    rasterize_file(path, "out", to="npz", overwrite=True)
+    assert index("out")["settings"]["to"] == "npz"
+    assert sorted(p.name for p in Path("out").iterdir()) == ["000000.npz", "index.json"]
+
+
+@pytest.mark.parametrize("options", [{"per": "object"}, {"per": "record"}, {"to": "npz"}])
+def test_a_rejected_record_leaves_no_file(geopixel_file: File, options: Any) -> None:
+    summary = rasterize_file(str(geopixel_file([[SQUARE], [[]]])), "out", **options)
+    assert summary.rejects[0][1].startswith("object 1, ring 0")
+    assert [p.name for p in Path("out").iterdir()] == ["index.json"]
 
 
 @pytest.mark.parametrize(
