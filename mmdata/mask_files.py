@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -39,6 +40,9 @@ VERSION = 1
 
 MOST_COLOURS = 255
 """Objects that a palette holds beside the background; files with more are 16-bit grey."""
+
+
+_UNFINISHED = re.compile(r"\.(\d{6,}[^.]*\.(png|npz)|index\.[a-z.]+|instances\.json)\.[0-9a-f]{12}\.tmp")
 
 
 @dataclass(slots=True)
@@ -210,6 +214,9 @@ class _Job:
             UsageError: the unfinished run was another one.
         """
         path = self._path(JOURNAL)
+        for name in os.listdir(self.output):
+            if _UNFINISHED.fullmatch(name):  # a killed run was writing it
+                os.unlink(self._path(name))
         if overwrite:
             self._remove_known()
         for name in (INDEX, COCO_FILE):

@@ -133,6 +133,7 @@ def test_an_interrupted_run_is_taken_up_and_ends_with_the_same_files(
     assert not Path("out/index.json").exists()
     with open("out/index.partial.jsonl", "ab") as journal:
         journal.write(b'{"record": 4, "files": [{"fi')  # what a kill in the middle of a write leaves
+    Path("out/.000004.png.0d8ee1766080.tmp").write_bytes(b"half")
     monkeypatch.setattr(_Job, "_record", work)
     summary = rasterize_file(path, "out", to=to)
     assert (summary.resumed, summary.written) == (4, 6)
