@@ -224,7 +224,6 @@ def memory() -> None:
     )
 
 
-
 def main(runs: int = 7) -> None:
     """Print all tables; sizes may be given as arguments."""
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -132,6 +132,14 @@ class Dataset(Sequence[Any]):
         for raw in self.raw_records():
             yield self._sample(raw)
 
+    def sample_of(self, raw: RawRecord) -> Sample:
+        """A record of `raw_records` in canonical form.
+
+        Raises:
+            DataError: the record cannot be decoded.
+        """
+        return self._sample(raw)
+
     def raw_records(self) -> Iterator[RawRecord]:
         """Every record as it lies in the file, read in sequence; broken ones carry their problem."""
         if not self._source.repeatable:

@@ -131,8 +131,14 @@ class FileChecker:
         )
         self.records = RecordChecker(dataset, self.checks, options)
         self.fast = FastPath(dataset.format, self.checks, options, load_sidecar=self.records.load_sidecar)
-        # Media of these levels are looked into, not only for: every record meets the check bodies.
-        self.look_into = options.media in ("header", "decode") and bool(self.records.by_stage["media"])
+        # Masks and media of these levels are looked into, not only for: every record meets the check bodies.
+        look_into_media = options.media in ("header", "decode")
+        self.prefetch = look_into_media and bool(
+            self.records.by_stage["media"] or self.records.looks_at_masks
+        )
+        self.look_into = self.records.looks_at_masks or (
+            look_into_media and bool(self.records.by_stage["media"])
+        )
         self.patterns = PatternPath(self.fast)
         self.patterns.hungry &= not self.look_into
         self.look_for = options.media == "exists" and bool(self.records.by_stage["media"])
@@ -202,7 +208,7 @@ class FileChecker:
         accepted: list[tuple[int, int]] = []
         kind, since = "", first
         repaired = False
-        if self.look_into:
+        if self.prefetch:
             self.records.prefetch(data[start:end] for start, end in zip(starts, ends, strict=True))
         one_line = source.container == "jsonl"
         facts = look_at(

@@ -11,6 +11,9 @@ from mmdata.errors import UnknownName, UsageError
 MediaLevel = Literal["none", "exists", "header", "decode"]
 MEDIA_LEVELS: tuple[MediaLevel, ...] = ("none", "exists", "header", "decode")
 
+MasksLevel = Literal["basic", "full"]
+MASKS_LEVELS: tuple[MasksLevel, ...] = ("basic", "full")
+
 InternVLTemplate = Literal["internvl2_5", "Hermes-2", "internlm2-chat", "phi3-chat"]
 TEMPLATES: tuple[InternVLTemplate, ...] = ("internvl2_5", "Hermes-2", "internlm2-chat", "phi3-chat")
 
@@ -92,6 +95,9 @@ class Options:
 
     Attributes:
         media: how closely pictures and videos are looked at.
+        masks: ``basic`` reads masks as far as the trainer's outcome depends on it; ``full`` also looks at their geometry
+            (checks K…). Since masks are compared with their picture, ``full`` raises `media` from ``exists`` to
+            ``header``; with ``none`` pictures stay closed.
         media_root: the directory that relative paths start from, where it is not the trainer's (cwd, data_folder).
         template: InternVL conversation template of the target model.
         assume: facts stated with ``--assume``; keys of `ASSUMPTIONS`.
@@ -104,6 +110,7 @@ class Options:
     """
 
     media: MediaLevel = "exists"
+    masks: MasksLevel = "basic"
     media_root: str | None = None
     template: InternVLTemplate = "internvl2_5"
     assume: Mapping[str, Any] = field(default_factory=dict)
@@ -118,6 +125,10 @@ class Options:
         """Refuse values outside the closed sets."""
         if self.media not in MEDIA_LEVELS:
             raise UnknownName("media level", self.media, MEDIA_LEVELS)
+        if self.masks not in MASKS_LEVELS:
+            raise UnknownName("masks level", self.masks, MASKS_LEVELS)
+        if self.masks == "full" and self.media == "exists":
+            object.__setattr__(self, "media", "header")
         if self.template not in TEMPLATES:
             raise UnknownName("template", self.template, TEMPLATES)
         if self.jobs < 1:

@@ -73,6 +73,11 @@ class RecordChecker:
         self._prober: MediaProber | None = None
         self._sidecars: OrderedDict[str, SidecarFacts] = OrderedDict()
 
+    @property
+    def looks_at_masks(self) -> bool:
+        """Whether every record's masks are looked at closely."""
+        return self.options.masks == "full" and bool(self.by_stage["masks"])
+
     # --- what lies beside the file ---------------------------------------------------------------------------------
 
     @property
@@ -122,11 +127,12 @@ class RecordChecker:
     # --- a record --------------------------------------------------------------------------------------------------
 
     def check_accepted(self, raw: RawRecord) -> RecordResult:
-        """Every finding of a record that the fast path accepted: those of its media, and of checks without a guard."""
+        """Every finding of a record that the fast path accepted: those of its media and masks, and of checks without a guard."""
         view = self._view(raw, loads(raw.data))
         hits = [(c, hit) for c in self.by_stage["record"] if c.guard is None for hit in c.function(view)]
         hits += self._sidecar_hits(view, [c for c in self.by_stage["sidecar"] if c.guard is None])
         hits += self._media_hits(view)
+        hits += self._mask_hits(view)
         return RecordResult([self.finding(c, hit, raw) for c, hit in hits], view.raw.get("id"), view.kind)
 
     def check(self, raw: RawRecord) -> RecordResult:
@@ -146,6 +152,7 @@ class RecordChecker:
         hits = [(c, hit) for c in self.by_stage["record"] if c is not self.shape for hit in c.function(view)]
         hits += self._sidecar_hits(view, self.by_stage["sidecar"])
         hits += self._media_hits(view)
+        hits += self._mask_hits(view)
         if self.shape is not None:
             hits += [(self.shape, hit) for hit in self._shape_hits(view, hits)]
         findings += [self.finding(c, hit, raw) for c, hit in hits]
@@ -181,6 +188,20 @@ class RecordChecker:
             return []
         media = self._media(view)
         return [(c, hit) for c in self.by_stage["media"] for hit in c.function(view, media)]
+
+    def _mask_hits(self, view: RecordView) -> list[tuple[Check, Hit]]:
+        if not self.looks_at_masks:
+            return []
+        import numpy as np
+
+        from mmdata.checks.mask_view import mask_view
+
+        masks = mask_view(view, self._media(view), self.resolve)
+        if masks is None:
+            return []
+        # Coordinates of 1e300 overflow in every product; what comes of them is infinite or no number, and harmless.
+        with np.errstate(all="ignore"):
+            return [(c, hit) for c in self.by_stage["masks"] for hit in c.function(view, masks)]
 
     def _media(self, view: RecordView) -> MediaView:
         from mmdata.media.paths import find_elsewhere

@@ -15,6 +15,7 @@ FAMILIES = {
     "X": "data.txt and InternLM-XComposer",
     "V": "VideoRefer v1",
     "L": "VideoRefer, VideoLLaMA3 dialect",
+    "K": "Geometry of masks (`--masks full`)",
     "I": "InternVL",
     "M": "InternVL meta file",
 }

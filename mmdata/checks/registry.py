@@ -21,6 +21,7 @@ What a check needs, it says by its parameters:
 - ``record: RecordView``: one parsed record. Runs on a record that its `guard` (or the shape check) flags.
 - ``record, sidecar: SidecarFacts``: a GeoPixel record together with its polygon file.
 - ``record, media: MediaView``: a record together with probed pictures and videos; off under ``--media none``.
+- ``record, masks: MaskView``: a record together with all its masks; on under ``--masks full`` alone.
 - ``file: FileView``: once per file, after its last record.
 - ``problem: Problem``: something wrong with the container or the JSON of a record; `kinds` says which.
 - ``entry: EntryView``: one data set of a mixture file (``data.txt`` or InternVL's meta).
@@ -41,7 +42,7 @@ from typing import Literal
 from mmdata.errors import UnknownName
 from mmdata.finding import Edit, Severity, Splice
 
-Stage = Literal["record", "sidecar", "media", "file", "problem", "entry"]
+Stage = Literal["record", "sidecar", "media", "masks", "file", "problem", "entry"]
 
 SHAPE = "True"
 """Guard of a check whose every finding is a record that the record type refuses: the shape check is its guard."""
@@ -132,6 +133,7 @@ _STAGES: dict[tuple[str, ...], Stage] = {
     ("record",): "record",
     ("record", "sidecar"): "sidecar",
     ("record", "media"): "media",
+    ("record", "masks"): "masks",
     ("file",): "file",
     ("problem",): "problem",
     ("entry",): "entry",

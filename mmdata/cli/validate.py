@@ -25,6 +25,12 @@ def command(
         str,
         typer.Option(help="How closely pictures and videos are looked at: none, exists, header or decode."),
     ] = "exists",
+    masks: Annotated[
+        str,
+        typer.Option(
+            help="How closely masks are looked at: basic, or full (geometry; opens pictures for their size)."
+        ),
+    ] = "basic",
     media_root: Annotated[
         str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
     ] = None,
@@ -96,6 +102,7 @@ def command(
         raise UsageError(f"--jobs must not be negative, got {jobs}")
     options = Options(
         media=media,  # type: ignore[arg-type]  # Options refuses other words by name
+        masks=masks,  # type: ignore[arg-type]
         media_root=media_root,
         template=target_template,  # type: ignore[arg-type]
         assume=parse_assumptions(assume or ()),

@@ -122,12 +122,11 @@ def _twice_signed_area(file: PolygonFile, points: Points | Indices) -> NDArray[A
     first = file.ring_offsets[:-1][filled]
     last = file.ring_offsets[1:][filled] - 1
     # Areas do not move: measured from each ring's own first point, they keep their precision far from the origin.
-    local = points - np.repeat(points[first], last - first + 1, axis=0)
     following = np.arange(1, len(points) + 1)
     following[last] = first
-    x, y = local[:, 0], local[:, 1]
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # coordinates of 1e200 are nonsense, not a reason to stop
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Coordinates of 1e200 are nonsense, not a reason to stop.
+        local = points - np.repeat(points[first], last - first + 1, axis=0)
+        x, y = local[:, 0], local[:, 1]
         result[filled] = np.add.reduceat(x * y[following] - x[following] * y, first)
     return result

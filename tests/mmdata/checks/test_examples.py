@@ -86,7 +86,7 @@ def prepare(example: Example, home: Path) -> Prepared:
     raw, repeat, rows = False, 1, 1
     for setting in example.settings:
         key, _, value = setting.partition("=")
-        if key in ("media", "template", "tokenizer"):
+        if key in ("media", "masks", "template", "tokenizer"):
             options[key] = value
         elif key == "max_record_bytes":
             options[key] = int(value)

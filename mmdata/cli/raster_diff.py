@@ -1,0 +1,74 @@
+"""`mmdata raster-diff FILE`: what the choice of raster rule changes in a data set."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mmdata.raster_diff import Comparison
+
+NAME = "raster-diff"
+
+_WIDTH = 40
+
+
+def command(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="A data file with masks given as rings.")],
+    format: Annotated[
+        str | None, typer.Option("--format", help="Format of the file; detected from its content otherwise.")
+    ] = None,
+    media_root: Annotated[
+        str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
+    ] = None,
+    worst: Annotated[int, typer.Option(help="How many of the worst masks to name.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Draw every mask by OpenCV's and by COCO's rule, and say how far they differ."""
+    from mmdata.errors import UsageError
+    from mmdata.progress import terminal_progress
+    from mmdata.raster_diff import raster_diff
+
+    if worst < 0:
+        raise UsageError(f"--worst must not be negative, got {worst}")
+    with terminal_progress() as progress:
+        found = raster_diff(path, format=format, media_root=media_root, worst=worst, progress=progress)
+    if json:
+        import orjson
+
+        sys.stdout.write(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _show(found)
+    return 1 if found.rejects else 0
+
+
+def _show(found: Comparison) -> None:
+    print(
+        f"{found.path}: {found.records} records, {found.masks} masks given as rings, {found.rles} as RLE or null"
+    )
+    if found.masks:
+        print(
+            f"pixels: {found.opencv} by opencv, {found.coco} by coco; "
+            f"{found.differing} differ, {found.differing / found.masks:.1f} a mask"
+        )
+        print("\nIoU of the two rules")
+        rows = found.histogram()
+        most = max(n for _, n in rows)
+        for low, n in rows:
+            bar = "█" * -(-n * _WIDTH // most)
+            print(f"  {'= 1   ' if low == 1 else f'≥ {low:<4g}'} {n:>9}  {bar}")
+        print("\nquantiles: " + ", ".join(f"{q:.0%} {v:.4f}" for q, v in found.quantiles().items()))
+    if found.worst:
+        print("\nworst")
+        for d in found.worst:
+            frame = f", frame {d.frame}" if d.frame else ""
+            print(
+                f"  {d.iou:.4f}  record {d.record} {d.pointer}: object {d.object}{frame}: "
+                f"{d.opencv} pixels by opencv, {d.coco} by coco, {d.differing} differ"
+            )
+    for record, why in found.rejects[:10]:
+        print(f"mmdata: record {record}: {why}", file=sys.stderr)
+    if len(found.rejects) > 10:
+        print(f"mmdata: and {len(found.rejects) - 10} more that cannot be drawn", file=sys.stderr)
