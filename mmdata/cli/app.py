@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli import detect, explain, formats, rules, schema, validate
+from mmdata.cli import detect, explain, formats, mixture, rules, schema, validate
 
 app = typer.Typer(
     name="mmdata",
@@ -35,5 +35,5 @@ def _root(
     del version
 
 
-for verb in (validate, detect, explain, rules, schema, formats):
+for verb in (validate, detect, explain, rules, schema, formats, mixture):
     app.command(verb.NAME)(verb.command)

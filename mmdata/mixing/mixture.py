@@ -127,7 +127,7 @@ class Mixture:
     ) -> Mixture:
         """A mixture of ready members; arguments as for `Mixture`."""
         mixture = cls.__new__(cls)
-        mixture._set(members, mode, batch_size, resampling, packed)
+        mixture._set(members, mode, batch_size, resampling, packed)  # noqa: SLF001 - a second constructor
         return mixture
 
     @classmethod
@@ -301,13 +301,13 @@ class Mixture:
     def _cycle_plan(self, sizes: list[int], samples: list[int], epoch: int, seed: int) -> CyclePlan:
         kinds: list[data_txt.Kind] = [m.kind or "text" for m in self.members]
         trainer: data_txt.Trainer = "xcomposer" if self.mode == "xcomposer" else "geopixel"
-        calls = data_txt.cycle(kinds, trainer, self.batch_size)
+        calls: dict[str, int] = {**data_txt.cycle(kinds, trainer, self.batch_size)}
         return CyclePlan(
             sizes,
             samples,
             kinds,
             calls=calls,
-            kept={kind: data_txt.kept_of_batch(kind, self.batch_size) for kind in calls},
+            kept={kind: data_txt.kept_of_batch(kind, self.batch_size) for kind in data_txt.KINDS},
             total_calls=data_txt.calls_of_epoch(samples, self.batch_size),
             batch_size=self.batch_size,
             seed=seed,

@@ -65,7 +65,8 @@ def draw(key: int | Keys, counters: Indices, n: int | Indices) -> Indices:
         n: how many to choose from, one number or one for each counter.
     """
     unit = (stream(key, counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return np.minimum((unit * n).astype(np.int64), np.asarray(n) - 1)
+    found: Indices = np.minimum((unit * n).astype(np.int64), np.asarray(n) - 1)
+    return found
 
 
 class Permutation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,14 +103,16 @@ class PlanView(EpochPlan):
 
     def __init__(self, plan: EpochPlan, positions: range) -> None:
         self.plan: EpochPlan = plan.plan if isinstance(plan, PlanView) else plan
-        self.positions = _compose(plan.positions, positions) if isinstance(plan, PlanView) else positions
+        self.positions: range = (
+            _compose(plan.positions, positions) if isinstance(plan, PlanView) else positions
+        )
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def take(self, positions: Indices) -> tuple[NDArray[np.int32], Indices]:
         """See `EpochPlan.take`."""
-        return self.plan.take(self.positions.start + positions * self.positions.step)
+        return self.plan.take(positions * self.positions.step + self.positions.start)
 
 
 def _compose(inner: range, positions: range) -> range:
@@ -272,7 +274,7 @@ class CyclePlan(EpochPlan):
                 known = self._chosen[file] = Permutation(records, key_of(self._seed, "chosen", file))
             return known.take(sample)
         extra = np.flatnonzero(sample >= records)
-        result: Any = sample.copy()
+        result = sample.copy()
         result[extra] = draw(key_of(self._seed, "extra", file), sample[extra], records)
         return result
 
