@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli import detect, explain, formats, mixture, rules, schema, validate
+from mmdata.cli import detect, explain, filter, formats, mixture, rules, sample, schema, split, validate
 
 app = typer.Typer(
     name="mmdata",
@@ -35,5 +35,5 @@ def _root(
     del version
 
 
-for verb in (validate, detect, explain, rules, schema, formats, mixture):
+for verb in (validate, detect, explain, rules, schema, formats, mixture, split, sample, filter):
     app.command(verb.NAME)(verb.command)

@@ -301,7 +301,9 @@ class Mixture:
     def _cycle_plan(self, sizes: list[int], samples: list[int], epoch: int, seed: int) -> CyclePlan:
         kinds: list[data_txt.Kind] = [m.kind or "text" for m in self.members]
         trainer: data_txt.Trainer = "xcomposer" if self.mode == "xcomposer" else "geopixel"
-        calls: dict[str, int] = {**data_txt.cycle(kinds, trainer, self.batch_size)}
+        calls: dict[str, int] = {
+            str(k): n for k, n in data_txt.cycle(kinds, trainer, self.batch_size).items()
+        }
         return CyclePlan(
             sizes,
             samples,
