@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli import detect, explain, filter, formats, mixture, rules, sample, schema, split, validate
+from mmdata.cli import (
+    dedup,
+    detect,
+    diff,
+    explain,
+    formats,
+    merge,
+    mixture,
+    rules,
+    sample,
+    schema,
+    split,
+    validate,
+)
 
 app = typer.Typer(
     name="mmdata",
@@ -35,5 +48,19 @@ def _root(
     del version
 
 
-for verb in (validate, detect, explain, rules, schema, formats, mixture, split, sample, filter):
+for verb in (
+    validate,
+    detect,
+    explain,
+    rules,
+    schema,
+    formats,
+    mixture,
+    merge,
+    split,
+    sample,
+    filter,
+    dedup,
+    diff,
+):
     app.command(verb.NAME)(verb.command)

@@ -21,7 +21,7 @@ MAX_LENGTH = 4096
 """Characters of an expression."""
 
 
-class Undecided(Exception):  # noqa: N818 - no fault of the program: a value is missing or of another type
+class Undecided(Exception):
     """The expression has no value for this record; the message says why."""
 
 
@@ -177,9 +177,10 @@ class Expression:
 
     def _compare(self, node: ast.Compare) -> Evaluate:
         operands = [self._compile(part) for part in (node.left, *node.comparators)]
-        tests: list[tuple[Callable[[Any, Any], Any], bool, bool]] = []
-        for op in node.ops:
-            tests.append((_COMPARE[type(op)], isinstance(op, _ALIKE), isinstance(op, (ast.In, ast.NotIn))))
+        tests = [
+            (_COMPARE[type(op)], isinstance(op, _ALIKE), isinstance(op, (ast.In, ast.NotIn)))
+            for op in node.ops
+        ]
 
         def run(values: Values) -> bool:
             left = operands[0](values)

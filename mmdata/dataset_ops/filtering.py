@@ -64,13 +64,16 @@ def filter_records(
     with Outputs([output], inputs=[path], force=force, ledger=books) as out:
         for raw in read_records(path, books, progress):
             value = value_of(raw)
+            fields = RecordFields(raw, value, chosen, settings, checker)
             try:
-                keep = test(RecordFields(raw, value, chosen, settings, checker))
+                keep = test(fields)
             except Undecided as error:
-                books.note(f"{path}: record {raw.index}: the expression has no value: {error}")
+                missing = ", ".join(sorted(name for name in test.names if fields.get(name) is None))
+                why = f"{error} ({missing})" if missing else str(error)
+                books.note(f"{path}: record {raw.index}: the expression has no value: {why}")
                 keep = undecided == "keep"
                 if not keep:
-                    books.drop(path, raw.index, "undecided", str(error), raw.data)
+                    books.drop(path, raw.index, "undecided", why, raw.data)
                     continue
             if keep:
                 out.writers[0].write(raw.data)
