@@ -59,7 +59,7 @@ for verb in (
     merge,
     split,
     sample,
-    filter,
+    filter_,
     dedup,
     diff,
 ):
