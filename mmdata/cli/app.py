@@ -20,6 +20,7 @@ from mmdata.cli import (
     split,
     validate,
 )
+from mmdata.cli import filter as filter_
 
 app = typer.Typer(
     name="mmdata",
