@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmdata.dataset_ops.expression import Expression, Undecided
 from mmdata.dataset_ops.ledger import Ledger
 from mmdata.dataset_ops.record_fields import FIELDS, RecordFields
-from mmdata.dataset_ops.stream import Outputs, read_records, value_of
+from mmdata.dataset_ops.stream import Outputs, is_repeatable, read_records, value_of
 from mmdata.detection import choose, detect
 from mmdata.errors import UsageError
 from mmdata.format import get_format
@@ -49,6 +49,8 @@ def filter_records(
         raise UsageError(f"--undecided is drop or keep, got {undecided!r}")
     test = Expression(expression, FIELDS)
     settings = options or Options(media="none")
+    if format is None and not is_repeatable(path):
+        raise UsageError(f"{path} can be read only once: say its format with --format")
     chosen = get_format(format) if format else choose(detect(path))
     if chosen.mixture:
         raise UsageError(f"{path}: a {chosen.name} file lists data sets; filter one of those")

@@ -55,7 +55,17 @@ def target_container(output: str, first_input: str) -> Container:
         return "jsonl"
     if name.endswith(".json"):
         return "array"
+    if not is_repeatable(first_input):
+        raise UsageError(
+            f"{first_input} can be read only once: name the output .json or .jsonl, so that its container is known"
+        )
     return container_of(first_input)
+
+
+def is_repeatable(path: str) -> bool:
+    """Whether a file can be read more than once: everything but standard input and pipes."""
+    with open_source(path) as source:
+        return source.repeatable
 
 
 def read_records(
@@ -70,6 +80,8 @@ def read_records(
     """
     shown = progress or Silent()
     with open_source(path) as source:
+        if source.container == "lines":
+            raise UsageError(f"{path}: is plain text, no file of records")
         shown.start(os.path.basename(path), source.size)
         last = pending = 0
         for item in source.records():
@@ -207,9 +219,8 @@ def twice_readable(path: str, verb: str) -> None:
     Raises:
         UsageError: the file cannot be read twice, or is not there.
     """
-    with open_source(path) as source:
-        if not source.repeatable:
-            raise UsageError(f"{path}: {verb} reads its input more than once; copy it to a file first")
+    if not is_repeatable(path):
+        raise UsageError(f"{path}: {verb} reads its input more than once; copy it to a file first")
 
 
 @contextmanager
@@ -250,6 +261,7 @@ __all__ = [
     "RecordWriter",
     "check_output",
     "container_of",
+    "is_repeatable",
     "read_records",
     "rejects",
     "target_container",

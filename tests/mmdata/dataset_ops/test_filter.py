@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from mmdata.dataset_ops.expression import Expression, Undecided
 from mmdata.dataset_ops.filtering import filter_records
+from mmdata.dataset_ops.ledger import Ledger
 from mmdata.dataset_ops.record_fields import FIELDS
 from mmdata.dataset_ops.stream import rejects
-from mmdata.dataset_ops.ledger import Ledger
 from mmdata.errors import UsageError
 from mmdata.options import Options
 
@@ -20,7 +21,7 @@ from .conftest import lines, raw_records, record
 
 
 class Values:
-    value = {"id": 7, "a": {"b": [1, {"c": "x"}]}, "none": None}
+    value: Any = {"id": 7, "a": {"b": [1, {"c": "x"}]}, "none": None}
 
     def get(self, name: str) -> object:
         return {"turns": 4, "text": "Hello", "width": None, "codes": ["C09"]}.get(name)

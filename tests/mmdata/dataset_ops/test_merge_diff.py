@@ -59,7 +59,7 @@ def test_later_ones_are_renamed() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_taken_new_id_or_a_refusal_writes_nothing() -> None:
-    Path("c.jsonl").write_bytes(lines([record("4~b:0")]))  # type: ignore[arg-type]
+    Path("c.jsonl").write_bytes(lines([record(9, id="4~b:0")]))
     with pytest.raises(UsageError, match="taken"):
         merge(["a.jsonl", "b.json", "c.jsonl"], "out.jsonl", duplicate_ids="rename")
     with pytest.raises(UsageError, match="has the id"):
@@ -71,15 +71,18 @@ def test_a_taken_new_id_or_a_refusal_writes_nothing() -> None:
 def test_sorts_and_formats_that_do_not_go_together() -> None:
     turns = [{"from": "human", "value": "<ImageHere> Where?"}, {"from": "bot", "value": "<p> x </p> [SEG]"}]
     Path("g.json").write_text(json.dumps([{"image": "a", "polygons": "b", "conversations": turns}]))
-    Path("h.json").write_text(
-        json.dumps([{"image": "a", "conversations": [turns[0], {"from": "bot", "value": "It [SEG] is"}]}])
-    )
+    rle = {"size": [2, 2], "counts": "04"}
+    Path("h.json").write_text(json.dumps([{"image": "a", "segmentation": [rle], "conversations": turns}]))
     with pytest.raises(UsageError, match="different formats"):
         merge(["a.jsonl", "g.json"], "out.json")
     with pytest.raises(UsageError, match="different sorts"):
         merge(["g.json", "h.json"], "out.json")
     merge(["g.json", "h.json"], "out.json", mixed=True)
     assert len(json.loads(Path("out.json").read_text())) == 2
+
+
+def text_of(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 RECORDS = st.lists(
@@ -93,10 +96,10 @@ def test_diff_by_content_is_a_difference_of_multisets(tmp_path: Path, a: list[An
     (tmp_path / "a.jsonl").write_bytes(lines(a))
     (tmp_path / "b.json").write_text(json.dumps(b, indent=1))
     found = diff_files(str(tmp_path / "a.jsonl"), str(tmp_path / "b.json"), by="content", limit=0)
-    one, other = (Counter(json.dumps(r) for r in side) for side in (a, b))
+    one, other = (Counter(text_of(r) for r in side) for side in (a, b))
     assert found.same == (one & other).total()
-    assert Counter(json.dumps(a[i]) for i, _ in found.removed_records) == one - other
-    assert Counter(json.dumps(b[i]) for i, _ in found.added_records) == other - one
+    assert Counter(text_of(a[i]) for i, _ in found.removed_records) == one - other
+    assert Counter(text_of(b[i]) for i, _ in found.added_records) == other - one
     assert found.same_order == (a == b)
 
 
@@ -111,7 +114,7 @@ def test_diff_by_id_pairs_the_k_th_with_the_k_th(tmp_path: Path, a: list[Any], b
         mine, theirs = ([i for i, r in enumerate(side) if r["id"] == key] for side in (a, b))
         pairs |= {(i, j) for i, j in zip(mine, theirs, strict=False) if a[i] != b[j]}
         same += sum(a[i] == b[j] for i, j in zip(mine, theirs, strict=False))
-    without = [Counter(json.dumps(r) for r in side if r["id"] is None) for side in (a, b)]
+    without = [Counter(text_of(r) for r in side if r["id"] is None) for side in (a, b)]
     assert {(r.a, r.b) for r in found.changed_records} == pairs
     assert found.same == same + (without[0] & without[1]).total()
     assert found.removed == len(a) - found.same - found.changed
