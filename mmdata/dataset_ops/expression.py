@@ -182,6 +182,9 @@ class Expression:
             for op in node.ops
         ]
 
+        if len(tests) == 1:
+            return _one_comparison(operands[0], operands[1], *tests[0])
+
         def run(values: Values) -> bool:
             left = operands[0](values)
             for (test, alike, member), operand in zip(tests, operands[1:], strict=True):
@@ -230,6 +233,20 @@ class Expression:
             return None if found is ABSENT else found
 
         return run
+
+
+def _one_comparison(
+    left: Evaluate, right: Evaluate, test: Callable[[Any, Any], Any], alike: bool, member: bool
+) -> Evaluate:
+    """A comparison of two values, which almost all are."""
+
+    def run(values: Values) -> Any:
+        a, b = left(values), right(values)
+        if not alike and (b is None or (a is None and not member)):
+            raise TypeError("a value is missing")
+        return test(a, b)
+
+    return run
 
 
 def _function(name: str, arguments: list[Evaluate]) -> Evaluate:

@@ -33,16 +33,26 @@ class RecordFields:
         """The value of a field, or None where the record has none."""
         return FIELDS[name][0](self)
 
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The record if it is an object, else one without keys."""
+        return self.value if isinstance(self.value, dict) else {}
+
     @cached_property
     def view(self) -> RecordView:
         """The record as the checks see it."""
-        value = self.value if isinstance(self.value, dict) else {}
-        return RecordView(value, self._format, self._options, self._raw.index, "")
+        return RecordView(self.raw, self._format, self._options, self._raw.index, "")
 
-    @cached_property
+    @property
+    def turns(self) -> list[Any]:
+        """All entries of ``conversations``, as `RecordView.turns` counts them, but not looked into."""
+        found = self.value.get("conversations") if isinstance(self.value, dict) else None
+        return found if isinstance(found, list) else []
+
+    @property
     def texts(self) -> list[str]:
         """The turns' texts."""
-        return [t.text for t in self.view.turns if t.text is not None]
+        return [text for t in self.turns if isinstance(t, dict) and isinstance(text := t.get("value"), str)]
 
     @cached_property
     def sizes(self) -> list[tuple[int, int] | None]:
@@ -65,7 +75,7 @@ class RecordFields:
 
     def masks(self) -> int:
         """Masks that the record names: [SEG] of a record with a polygon file, else entries of its mask key."""
-        raw = self.view.raw
+        raw = self.raw
         if isinstance(raw.get("polygons"), str):
             return sum(text.count("[SEG]") for text in self.texts)
         total = 0
@@ -107,7 +117,7 @@ class RecordFields:
 
     def paths(self, *keys: str) -> list[str]:
         """The paths under some keys."""
-        raw = self.view.raw
+        raw = self.raw
         return [p for key in keys for p in media_paths({key: raw.get(key)})]
 
     def speakers(self, who: str) -> int:
@@ -116,11 +126,11 @@ class RecordFields:
 
 
 FIELDS: dict[str, tuple[Callable[[RecordFields], Any], str]] = {
-    "id": (lambda r: r.view.raw.get("id"), "the record's id"),
-    "index": (lambda r: r.view.index, "0-based index in the file"),
+    "id": (lambda r: r.raw.get("id"), "the record's id"),
+    "index": (lambda r: r._raw.index, "0-based index in the file"),  # noqa: SLF001 - same module
     "bytes": (lambda r: len(r._raw.data), "length of the record in the file"),  # noqa: SLF001 - same module
     "kind": (lambda r: r.view.kind, "the trainer's kind of record, for example polygons"),
-    "turns": (lambda r: len(r.view.turns), "number of turns"),
+    "turns": (lambda r: len(r.turns), "number of turns"),
     "user_turns": (lambda r: r.speakers("user"), "turns of the user"),
     "assistant_turns": (lambda r: r.speakers("assistant"), "turns of the assistant"),
     "text": (lambda r: "\n".join(r.texts), "the turns' texts, one after another"),

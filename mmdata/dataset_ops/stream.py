@@ -83,16 +83,15 @@ def read_records(
         if source.container == "lines":
             raise UsageError(f"{path}: is plain text, no file of records")
         shown.start(os.path.basename(path), source.size)
-        last = pending = 0
+        last = 0
         for item in source.records():
             if isinstance(item, Problem):
                 if ledger is not None and item.kind not in ("bom", "blank-line", "empty"):
                     _between(ledger, path, item)
                 continue
-            pending = item.start
-            if pending - last >= _BLOCK:
-                shown.advance(pending - last)
-                last = pending
+            if item.start - last >= _BLOCK:
+                shown.advance(item.start - last)
+                last = item.start
             if ledger is not None:
                 ledger.read[path] += 1
             if item.problem is not None:
