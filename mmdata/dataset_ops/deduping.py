@@ -13,7 +13,7 @@ from mmdata.dataset_ops.groups import media_paths
 from mmdata.dataset_ops.ledger import Ledger
 from mmdata.dataset_ops.perceptual import MAX_DISTANCE, Fingerprint, NearIndex, fingerprint
 from mmdata.dataset_ops.repeats import Members, Repeats
-from mmdata.dataset_ops.stream import Outputs, read_records, twice_readable, value_of
+from mmdata.dataset_ops.stream import Outputs, read_records, read_values, twice_readable, value_of
 from mmdata.errors import DataError, UsageError
 from mmdata.io.record import RawRecord
 from mmdata.media.paths import resolve
@@ -94,8 +94,8 @@ def _equal(
 ) -> Callable[[RawRecord], int | None]:
     files = _Files(media_root, path, books)
     repeats = Repeats()
-    for raw in read_records(path, None, progress):
-        key = _key(value_of(raw), by, files)
+    for raw, value in read_values(path, None, progress):
+        key = _key(value, by, files)
         if key is not None:
             repeats.add(key, raw.index)
     members = Members(*repeats.found())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmdata.dataset_ops.fields import canonical
 from mmdata.dataset_ops.ledger import Ledger
 from mmdata.dataset_ops.repeats import Buckets, Rows, digest
-from mmdata.dataset_ops.stream import read_records, twice_readable, value_of
+from mmdata.dataset_ops.stream import read_records, read_values, twice_readable, value_of
 from mmdata.errors import UsageError
 from mmdata.progress import Progress
 
@@ -196,9 +196,8 @@ class _Side:
         ledger = Ledger("diff")
         with open(scratch, "wb") as file:
             count = 0
-            for raw in read_records(path, ledger, progress):
+            for raw, value in read_values(path, ledger, progress):
                 _fill(file, raw.index - count)
-                value = value_of(raw)
                 content = digest(canonical(value))
                 found = value.get("id") if by == "id" and isinstance(value, dict) else None
                 self.keys.add(content if found is None else digest(b"id\0" + canonical(found)), raw.index)

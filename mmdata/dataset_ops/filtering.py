@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmdata.dataset_ops.expression import Expression, Undecided
 from mmdata.dataset_ops.ledger import Ledger
 from mmdata.dataset_ops.record_fields import FIELDS, RecordFields
-from mmdata.dataset_ops.stream import Outputs, is_repeatable, read_records, value_of
+from mmdata.dataset_ops.stream import Outputs, is_repeatable, read_values
 from mmdata.detection import choose, detect
 from mmdata.errors import UsageError
 from mmdata.format import get_format
@@ -64,8 +64,7 @@ def filter_records(
             Options(media="none", media_root=settings.media_root, template=settings.template),
         )
     with Outputs([output], inputs=[path], force=force, ledger=books) as out:
-        for raw in read_records(path, books, progress):
-            value = value_of(raw)
+        for raw, value in read_values(path, books, progress):
             fields = RecordFields(raw, value, chosen, settings, checker)
             try:
                 keep = test(fields)

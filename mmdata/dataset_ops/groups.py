@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmdata.dataset_ops.repeats import digest
-from mmdata.dataset_ops.stream import read_records, value_of
+from mmdata.dataset_ops.stream import read_values
 from mmdata.progress import Progress
 
 
@@ -39,8 +39,8 @@ class MediaGroups:
 
     def __init__(self, path: str, progress: Progress | None = None) -> None:
         self._parent: dict[bytes, bytes] = {}
-        for raw in read_records(path, None, progress):
-            keys = [media_key(p) for p in media_paths(value_of(raw))]
+        for _, value in read_values(path, None, progress):
+            keys = [media_key(p) for p in media_paths(value)]
             for other in keys[1:]:
                 self._join(keys[0], other)
 

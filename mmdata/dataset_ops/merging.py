@@ -9,7 +9,7 @@ from typing import Any, Literal
 from mmdata.dataset_ops.fields import canonical
 from mmdata.dataset_ops.ledger import MAX_NAMED, Ledger
 from mmdata.dataset_ops.repeats import Members, Repeats
-from mmdata.dataset_ops.stream import Outputs, read_records, twice_readable, value_of
+from mmdata.dataset_ops.stream import Outputs, read_records, read_values, twice_readable, value_of
 from mmdata.detection import detect
 from mmdata.errors import UsageError
 from mmdata.finding import Edit
@@ -119,8 +119,7 @@ def _repeated(paths: Sequence[str], mixed: bool, progress: Progress | None) -> A
     for path in paths:
         name = detect(path).format
         kind_of = get_format(name).kind if name in FIRST_DECIDES and not mixed else None
-        for raw in read_records(path, None, progress):
-            value = value_of(raw)
+        for raw, value in read_values(path, None, progress):
             if (key := _id(value)) is not None:
                 repeats.add(key, position)
             if kind_of is not None and isinstance(value, dict):

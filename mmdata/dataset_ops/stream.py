@@ -15,11 +15,13 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from orjson import JSONDecodeError, loads
+
 from mmdata.dataset_ops.ledger import BROKEN, Dropped, Ledger
 from mmdata.errors import UsageError
-from mmdata.io.jsontext import JSONProblem, parse
+from mmdata.io.jsontext import JSONProblem, has_long_number, parse, too_deep
 from mmdata.io.read import open_source
-from mmdata.io.record import Problem, RawRecord
+from mmdata.io.record import Item, Problem, RawRecord
 from mmdata.io.streams import local_path
 from mmdata.io.writer import Writable, atomic_writer
 from mmdata.progress import Progress, Silent
@@ -86,7 +88,7 @@ def read_records(
         last = 0
         for item in source.records():
             if isinstance(item, Problem):
-                if ledger is not None and item.kind not in ("bom", "blank-line", "empty"):
+                if ledger is not None and item.kind not in _HARMLESS:
                     _between(ledger, path, item)
                 continue
             if item.start - last >= _BLOCK:
@@ -99,6 +101,56 @@ def read_records(
                     ledger.drop(path, item.index, BROKEN, item.problem.message, item.data)
                 continue
             yield item
+
+
+def read_values(
+    path: str, ledger: Ledger | None = None, progress: Progress | None = None
+) -> Iterator[tuple[RawRecord, Any]]:
+    """`read_records` with each record's value, parsed once; None where the trainer's parser refuses it after all."""
+    shown = progress or Silent()
+    with open_source(path) as source:
+        if source.container == "lines":
+            raise UsageError(f"{path}: is plain text, no file of records")
+        shown.start(os.path.basename(path), source.size)
+        for block in source.blocks():
+            yield from _whole(block.pending, path, ledger)
+            data, i = block.data, 0
+            while i < len(block.starts):
+                start = block.starts[i]
+                piece = data[start : block.ends[i]]
+                try:
+                    value = loads(piece)
+                    if has_long_number(piece) or too_deep(piece):
+                        value = parse(piece)
+                except (JSONDecodeError, JSONProblem):
+                    items, i = source.repair(block, i)
+                    data = block.data
+                    yield from _whole(items, path, ledger)
+                    continue
+                if ledger is not None:
+                    ledger.read[path] += 1
+                yield RawRecord(block.first + i, block.base + start, piece, None), value
+                i += 1
+            shown.advance(len(block.data))
+
+
+def _whole(items: Sequence[Item], path: str, ledger: Ledger | None) -> Iterator[tuple[RawRecord, Any]]:
+    """Those of the exact items that are whole records."""
+    for item in items:
+        if isinstance(item, Problem):
+            if ledger is not None and item.kind not in _HARMLESS:
+                _between(ledger, path, item)
+            continue
+        if ledger is not None:
+            ledger.read[path] += 1
+        if item.problem is None:
+            yield item, value_of(item)
+        elif ledger is not None:
+            ledger.drop(path, item.index, BROKEN, item.problem.message, item.data)
+
+
+_HARMLESS = ("bom", "blank-line", "empty")
+"""Problems between records that hold nothing that could be lost."""
 
 
 def _between(ledger: Ledger, path: str, item: Problem) -> None:
@@ -124,24 +176,34 @@ class RecordWriter:
     def __init__(self, out: Writable, container: Container) -> None:
         self._out = out
         self._container = container
+        self._held = bytearray()
         self.count = 0
         self.reflowed = 0
 
     def write(self, data: bytes) -> None:
         """Append a record."""
         if self._container == "array":
-            self._out.write((b",\n" if self.count else b"[\n") + data)
+            self._held += b",\n" if self.count else b"[\n"
+            self._held += data
         else:
             if b"\n" in data or b"\r" in data:
                 data = data.translate(None, b"\r\n")
                 self.reflowed += 1
-            self._out.write(data + b"\n")
+            self._held += data
+            self._held += b"\n"
         self.count += 1
+        if len(self._held) >= _BLOCK:
+            self._flush()
 
     def finish(self) -> None:
-        """Close the array."""
+        """Close the array, and write what is held back."""
         if self._container == "array":
-            self._out.write(b"\n]\n" if self.count else b"[]\n")
+            self._held += b"\n]\n" if self.count else b"[]\n"
+        self._flush()
+
+    def _flush(self) -> None:
+        self._out.write(bytes(self._held))
+        self._held.clear()
 
 
 class Outputs:
@@ -262,6 +324,7 @@ __all__ = [
     "container_of",
     "is_repeatable",
     "read_records",
+    "read_values",
     "rejects",
     "target_container",
     "twice_readable",

@@ -21,7 +21,8 @@ from .conftest import lines, raw_records, record
 
 
 class Values:
-    value: Any = {"id": 7, "a": {"b": [1, {"c": "x"}]}, "none": None}
+    def __init__(self) -> None:
+        self.value: Any = {"id": 7, "a": {"b": [1, {"c": "x"}]}, "none": None}
 
     def get(self, name: str) -> object:
         return {"turns": 4, "text": "Hello", "width": None, "codes": ["C09"]}.get(name)
