@@ -146,6 +146,11 @@ class Expression:
 
     def _bool(self, node: ast.BoolOp) -> Evaluate:
         parts = [self._compile(part) for part in node.values]
+        if len(parts) == 2:
+            one, other = parts
+            if isinstance(node.op, ast.And):
+                return lambda values: bool(one(values) and other(values))
+            return lambda values: bool(one(values) or other(values))
         if isinstance(node.op, ast.And):
             return lambda values: all(part(values) for part in parts)
         return lambda values: any(part(values) for part in parts)
