@@ -32,7 +32,7 @@ def main(folder: str) -> None:
         print(f"after four epochs {len(seen)} of 100 records of the large one have come, each once")
         ranks = [list(plan.shard(rank, 4)) for rank in range(4)]
         print(
-            f"four ranks get {[len(r) for r in ranks]} draws; together the plan: {sorted(sum(ranks, [])) == sorted(plan)}"
+            f"four ranks get {[len(r) for r in ranks]} draws; together the plan: {sorted(d for r in ranks for d in r) == sorted(plan)}"
         )
 
 
