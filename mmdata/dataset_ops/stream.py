@@ -115,16 +115,18 @@ def read_values(
         for block in source.blocks():
             yield from _whole(block.pending, path, ledger)
             data, i = block.data, 0
+            numbers = has_long_number(data)
             while i < len(block.starts):
                 start = block.starts[i]
                 piece = data[start : block.ends[i]]
                 try:
                     value = loads(piece)
-                    if has_long_number(piece) or too_deep(piece):
+                    if numbers or too_deep(piece):
                         value = parse(piece)
                 except (JSONDecodeError, JSONProblem):
                     items, i = source.repair(block, i)
                     data = block.data
+                    numbers = has_long_number(data)
                     yield from _whole(items, path, ledger)
                     continue
                 if ledger is not None:

@@ -102,6 +102,8 @@ class MixtureText:
     def _problem(self, entry: MixtureEntry, *, given_num: bool) -> str | None:
         if self.format == "internvl-meta":
             return entry.error
+        if entry.keys["line"].startswith("\ufeff"):
+            return "begins with a byte order mark, which the trainer takes for a part of the path"
         try:
             data_txt.read_line(entry.keys["line"], given_num=given_num)
         except DataError as error:

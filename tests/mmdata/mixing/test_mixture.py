@@ -249,6 +249,7 @@ def test_from_meta() -> None:
     "text, mode, part",
     [
         ("text.json 1\n\n", "exact", "line 2"),
+        ("\ufefftext.json 1\n", "exact", "byte order mark"),
         ("gone.json 1\n", "exact", "no such file"),
         ("text.json 0.0001\n", "xcomposer", "0 samples"),
         ("text.json 1\n", "internvl", "convert"),
