@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmdata.errors import MMDataError as MMDataError
     from mmdata.errors import UsageError as UsageError
     from mmdata.finding import Finding as Finding
+    from mmdata.mixing.mixture import Mixture as Mixture
     from mmdata.options import Options as Options
     from mmdata.report import Report as Report
     from mmdata.validation import validate as validate
@@ -32,6 +33,7 @@ _HOMES = {
     "Detection": "mmdata.detection",
     "Finding": "mmdata.finding",
     "MMDataError": "mmdata.errors",
+    "Mixture": "mmdata.mixing.mixture",
     "Options": "mmdata.options",
     "Report": "mmdata.report",
     "UsageError": "mmdata.errors",
@@ -45,6 +47,7 @@ __all__ = [
     "Detection",
     "Finding",
     "MMDataError",
+    "Mixture",
     "Options",
     "Report",
     "UsageError",

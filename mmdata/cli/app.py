@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from mmdata.cli import detect, explain, formats, raster_diff, rasterize, rules, schema, validate
+VERBS = (
+    "validate",
+    "detect",
+    "explain",
+    "rules",
+    "schema",
+    "formats",
+    "rasterize",
+    "raster_diff",
+    "mixture",
+    "merge",
+    "split",
+    "sample",
+    "filter",
+    "dedup",
+    "diff",
+)
+"""The modules of this package with a verb, in the order of the help."""
 
 app = typer.Typer(
     name="mmdata",
@@ -35,5 +53,6 @@ def _root(
     del version
 
 
-for verb in (validate, detect, explain, rules, schema, formats, rasterize, raster_diff):
+for name in VERBS:
+    verb = import_module(f"mmdata.cli.{name}")
     app.command(verb.NAME)(verb.command)

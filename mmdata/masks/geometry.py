@@ -60,8 +60,7 @@ def crossings(file: PolygonFile, *, max_meetings: int = MAX_MEETINGS) -> Crossin
     import shapely
 
     sizes = np.diff(file.ring_offsets)
-    # Of one or two points the sum of areas may overflow to "no number", which is not zero either.
-    closed = enclosing(file, file.points) & (sizes >= 3)
+    closed = enclosing(file, file.points)
     found: list[Crossing] = []
     unsearched: list[int] = []
     for ring in np.flatnonzero(closed & (sizes > _FEW)).tolist():

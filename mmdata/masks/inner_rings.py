@@ -29,6 +29,7 @@ class InnerRings:
     complete: bool
 
 
+@np.errstate(all="ignore")  # coordinates of 1e300 are nonsense, not a reason to stop or to warn
 def inner_rings(file: PolygonFile, *, max_pairs: int = 1000, max_work: int = 20_000_000) -> InnerRings:
     """Find the rings whose whole area another ring of the same object covers.
 

@@ -95,9 +95,11 @@ def zero_area(file: PolygonFile) -> Indices:
 def enclosing(file: PolygonFile, points: Points | Indices) -> NDArray[np.bool_]:
     """Which rings enclose any area, bool (rings,), with `points` in place of the file's (truncated, for example)."""
     doubled = _twice_signed_area(file, points)
-    result: NDArray[np.bool_] = doubled != 0
+    sizes = np.diff(file.ring_offsets)
+    # Of fewer points the sum may overflow to "no number", which is not zero either.
+    result: NDArray[np.bool_] = (doubled != 0) & (sizes >= 3)
     # The lobes of a figure of eight may cancel, so that a sum of zero is looked at closely. It is rare.
-    for i in np.flatnonzero(~result & (np.diff(file.ring_offsets) >= 3)).tolist():
+    for i in np.flatnonzero(~result & (sizes >= 3)).tolist():
         result[i] = _encloses(points[file.ring_offsets[i] : file.ring_offsets[i + 1]])
     return result
 
