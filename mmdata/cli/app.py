@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli import detect, explain, formats, rules, schema, validate
+from mmdata.cli import convert, detect, explain, formats, rules, schema, validate
 
 app = typer.Typer(
     name="mmdata",
@@ -35,5 +35,5 @@ def _root(
     del version
 
 
-for verb in (validate, detect, explain, rules, schema, formats):
+for verb in (validate, convert, detect, explain, rules, schema, formats):
     app.command(verb.NAME)(verb.command)
