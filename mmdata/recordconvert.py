@@ -18,7 +18,7 @@ from mmdata.format import Format, all_formats, get_format
 from mmdata.io.jsontext import oddities
 from mmdata.io.record import RawRecord
 from mmdata.media.paths import find_elsewhere, is_url, resolve
-from schemas.sample import Origin, Sample
+from schemas.sample import BoxMask, Origin, Sample
 
 Encoder = Callable[[Sample, Encoding], dict[str, Any]]
 
@@ -165,6 +165,7 @@ class RecordConverter:
                     old.paths = new.paths
         elif carried is not None:
             carry.graft(sample, carried)
+            files = self._untouched_masks(sample, carried, raw)
         if self.task.options.invert:
             from mmdata.inversion import inverted
 
@@ -193,6 +194,33 @@ class RecordConverter:
             if lost:
                 return Outcome(code="lost", reason=f"{', '.join(lost)} would be lost", notes=notes)
         return self._checked(record, notes, raw)
+
+    def _untouched_masks(self, edited: Sample, carried: carry.Carried, raw: RawRecord) -> dict[str, bytes]:
+        """Put the carried masks in the place of boxes that are still theirs; returns the files that they lie in."""
+        if carried.source not in all_formats() or not any(
+            isinstance(mask, BoxMask) for one in edited.objects for mask in one.masks.values()
+        ):
+            return {}
+        record = dict(carried.record)
+        record["conversations"] = [
+            {**turn, "value": turn.get("value") or ""} for turn in record.get("conversations") or ()
+        ]
+        files = dict(carried.files)
+        try:
+            first = self._sample(get_format(carried.source), record, raw)
+            first.media = edited.media
+            if len(first.objects) != len(edited.objects):
+                return {}
+            encoding = Encoding(first, carried.source, self.source.name, locate=self.locate, files=files)
+            for number, one in enumerate(edited.objects):
+                box = one.masks.get("")
+                whole = first.objects[number].masks.get("")
+                if isinstance(box, BoxMask) and whole is not None:
+                    if encoding.permille(number)[0] == list(box.box):
+                        one.masks[""] = whole
+        except DataError:
+            return {}
+        return files
 
     def _sample(self, source: Format, record: Mapping[str, Any], raw: RawRecord) -> Sample:
         if source.to_sample is None:

@@ -223,6 +223,7 @@ def _span(phrase: str | None, keyed: list[tuple[int, str]], enc: Encoding) -> st
             enc.kept("boxes")
         else:
             enc.approximated("masks", "mask -> box of 0-1000; the error is one minus the IoU of both", error)
+            enc.lost("mask shape", "a box has no shape")
         boxes.append("[" + ",".join(map(str, box)) + "]")
     text = "" if phrase is None else f"<ref>{phrase.strip()}</ref>"
     if not boxes:
