@@ -51,7 +51,9 @@ def digest(record: Mapping[str, Any]) -> str:
     return hashlib.blake2b(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
 
 
-def pack(source: str, original: Mapping[str, Any], converted: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+def pack(
+    source: str, original: Mapping[str, Any], converted: Mapping[str, Any], files: Mapping[str, bytes]
+) -> str:
     """The carry of a converted record."""
     turns = original.get("conversations")
     texts: dict[str, int] = {}

@@ -79,9 +79,15 @@ class Conversion:
         lines = [f"{self.read} records read = {self.written} written + {self.rejected} rejected"]
         for name, entry in self.fields.items():
             fates = ", ".join(
-                f"{entry[fate]} {fate}" for fate in ("kept", "approximated", "carried", "lost") if entry.get(fate)
+                f"{entry[fate]} {fate}"
+                for fate in ("kept", "approximated", "carried", "lost")
+                if entry.get(fate)
             )
-            error = f" (error mean {entry['mean_error']}, max {entry['max_error']})" if "mean_error" in entry else ""
+            error = (
+                f" (error mean {entry['mean_error']}, max {entry['max_error']})"
+                if "mean_error" in entry
+                else ""
+            )
             how = f": {'; '.join(entry['how'])}" if entry["how"] else ""
             lines.append(f"  {name}: {fates}{error}{how}")
         lines += [f"  rejected {code}: {count}" for code, count in self.rejections.items()]
@@ -298,7 +304,8 @@ class _Run:
         """The ledger of all batches, without outputs."""
         total = Conversion(fingerprint=self.mark, problems=dict(self.problems))
         total.sources = [
-            {"path": task.path, "format": task.source, "read": 0, "written": 0, "rejected": 0} for task in self.tasks
+            {"path": task.path, "format": task.source, "read": 0, "written": 0, "rejected": 0}
+            for task in self.tasks
         ]
         errors: dict[str, list[float]] = {}
         for task, _, summary in self._summaries():
@@ -345,7 +352,13 @@ class _Run:
             if summary["rejected"]:
                 rejects.append((task, batch, "rejects"))
         for name, parts in files.items():
-            self._join(name, parts, b"[\n" if array else b"", b",\n" if array else b"\n", b"\n]\n" if array else b"\n")
+            self._join(
+                name,
+                parts,
+                b"[\n" if array else b"",
+                b",\n" if array else b"\n",
+                b"\n]\n" if array else b"\n",
+            )
         report.outputs = list(files)
         for name, text in self._mixture(counts):
             _write(os.path.join(self.folder, name), text.encode())
@@ -358,7 +371,9 @@ class _Run:
         _write(os.path.join(self.folder, REPORT), text.encode("utf-8", "surrogatepass"))
         return report
 
-    def _join(self, name: str, parts: list[tuple[Task, int, str]], head: bytes, between: bytes, tail: bytes) -> None:
+    def _join(
+        self, name: str, parts: list[tuple[Task, int, str]], head: bytes, between: bytes, tail: bytes
+    ) -> None:
         path = os.path.join(self.folder, name)
         with open(path, "wb") as file:
             file.write(head)
@@ -484,7 +499,9 @@ def _count(outcome: Outcome, fields: dict[str, dict[str, Any]]) -> None:
     for note in outcome.notes:
         if _WORST[note.fate] >= _WORST[worst.get(note.field, "kept")]:
             worst[note.field] = note.fate
-        entry = fields.setdefault(note.field, {"how": [], "error_sum": 0.0, "error_count": 0, "error_max": 0.0})
+        entry = fields.setdefault(
+            note.field, {"how": [], "error_sum": 0.0, "error_count": 0, "error_max": 0.0}
+        )
         if note.how and note.how not in entry["how"] and len(entry["how"]) < 20:
             entry["how"].append(note.how)
         if note.error is not None:

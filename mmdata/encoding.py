@@ -159,7 +159,9 @@ class Encoding:
             return mask.rings
         polygons = self.polygon_file(mask.file or "")
         if mask.index is None or mask.index >= len(polygons):
-            raise CannotEncode("G05", f"{mask.file} has {len(polygons)} objects, mask {mask.index} is missing")
+            raise CannotEncode(
+                "G05", f"{mask.file} has {len(polygons)} objects, mask {mask.index} is missing"
+            )
         rings: list[Any] = polygons[mask.index]
         return rings
 

@@ -31,7 +31,14 @@ def _with(sample: Sample, turns: list[SampleTurn]) -> Sample:
     if sample.media:
         turns[0].parts[:0] = [MediaPart(k, implied=True) for k in range(len(sample.media))]
     return Sample(
-        turns, sample.media, sample.objects, sample.id, sample.width, sample.height, sample.extras, sample.origin
+        turns,
+        sample.media,
+        sample.objects,
+        sample.id,
+        sample.width,
+        sample.height,
+        sample.extras,
+        sample.origin,
     )
 
 

@@ -144,7 +144,9 @@ class RecordConverter:
             return Outcome(code="source", reason="nested too deeply")
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             # The decoders take well-formed records; what trips them otherwise is damage that `validate` names.
-            return Outcome(code="source", reason=f"not as {self.source.trainer} reads it ({error}); see mmdata validate")
+            return Outcome(
+                code="source", reason=f"not as {self.source.trainer} reads it ({error}); see mmdata validate"
+            )
 
     def _convert(self, value: dict[str, Any], raw: RawRecord) -> Outcome:
         carried = carry.unpack(value)
@@ -249,7 +251,9 @@ class RecordConverter:
             place = os.path.realpath(os.path.join(root, path))
             if os.path.isabs(path):
                 if not os.path.exists(path):
-                    raise CannotEncode("sidecar", f"{path} is gone, and files are only written below the output")
+                    raise CannotEncode(
+                        "sidecar", f"{path} is gone, and files are only written below the output"
+                    )
             elif not place.startswith(root + os.sep):
                 if not os.path.exists(path):
                     raise CannotEncode("sidecar", f"{path} lies outside the output, and nothing is there")

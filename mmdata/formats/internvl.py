@@ -73,7 +73,9 @@ def sniff(evidence: Evidence) -> Guess:
     )
 
 
-_BOX = r"(?:<ref>(?P<phrase>[^<]*)</ref>(?P<gap>\s*))?<box>\s*(?P<boxes>\[\s*\[[-+.\d\s,\[\]]*\]\s*\])\s*</box>"
+_BOX = (
+    r"(?:<ref>(?P<phrase>[^<]*)</ref>(?P<gap>\s*))?<box>\s*(?P<boxes>\[\s*\[[-+.\d\s,\[\]]*\]\s*\])\s*</box>"
+)
 _TAG = re.compile(r"<image>|<video>(?=\n)|" + _BOX)
 _GROUNDED = re.compile(_BOX)
 
@@ -169,7 +171,9 @@ def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
         body["image"] = [enc.path(path) for path in frames.values()]
     elif video is not None:
         if len(sample.media) > 1:
-            raise CannotEncode("several-videos", "InternVL takes one video a record, and no pictures beside it")
+            raise CannotEncode(
+                "several-videos", "InternVL takes one video a record, and no pictures beside it"
+            )
         body["video"] = enc.path(video.paths[0])
         if video.clip is not None:
             body["clip"] = list(video.clip)
@@ -194,7 +198,9 @@ def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
             one = sample.objects[part.object]
             keys = [part.frame] if part.frame is not None else list(one.masks)
             return ", ".join(
-                _span(f"region in Frame-{places[key]}" if key in places else "region", [(part.object, key)], enc)
+                _span(
+                    f"region in Frame-{places[key]}" if key in places else "region", [(part.object, key)], enc
+                )
                 for key in keys
             )
         keyed = [(k, frame) for k in part.objects for frame in sample.objects[k].masks]

@@ -135,10 +135,7 @@ def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
         if picture and any(len(frames) != 1 for _, frames in used):
             raise CannotEncode("V14", "an object of a picture has exactly one mask")
         body["annotation"] = [
-            {
-                frame or "0": {"segmentation": videorefer.segmentation(number, frame, enc)}
-                for frame in frames
-            }
+            {frame or "0": {"segmentation": videorefer.segmentation(number, frame, enc)} for frame in frames}
             for number, frames in used
         ]
         body |= videorefer.canvas(enc, pairs)

@@ -100,7 +100,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (W, H)).save(path)
     ring = [[3, 3], [20, 4], [18.7, 20], [4, 15]]
-    side = {"id": 1, "img": "a.png", "polygons": [[ring], [[[1, 1], [9, 1], [9, 9]], [[20, 20], [30, 20], [25, 29]]]]}
+    side = {
+        "id": 1,
+        "img": "a.png",
+        "polygons": [[ring], [[[1, 1], [9, 1], [9, 9]], [[20, 20], [30, 20], [25, 29]]]],
+    }
     (tmp_path / "side.json").write_text(json.dumps(side))
     return tmp_path
 
@@ -150,7 +154,8 @@ def test_matrix_round_trip(place: Path, source: str, to: str) -> None:
         for line in lines:
             entry = json.loads(line)
             assert json.loads(entry["original"]) == records[entry["record"]]
-            assert entry["code"] and entry["reason"]
+            assert entry["code"]
+            assert entry["reason"]
     assert not report.losses
     kept = [r for number, r in enumerate(records) if number not in rejected]
     files = data_files(place / "out", report)
@@ -187,7 +192,9 @@ def test_grounding_becomes_boxes(place: Path) -> None:
     report = convert(path, place / "out", to="internvl", carry=False)
     (record,) = read(place / "out", report)
     box = [round(3 / W * 1000), round(4 / H * 1000), round(20 / W * 1000), round(18 / H * 1000)]
-    assert record["conversations"][1]["value"].startswith(f"A <ref>red car</ref><box>[{box}]</box> and <box>".replace(", ", ","))
+    assert record["conversations"][1]["value"].startswith(
+        f"A <ref>red car</ref><box>[{box}]</box> and <box>".replace(", ", ",")
+    )
     assert report.losses["mask shape"] == 1
     assert os.path.exists(place / "out" / record["image"])
 
@@ -209,7 +216,8 @@ def test_an_edit_wins_over_the_carry(place: Path) -> None:
     (found,) = read(place / "back", back)
     assert found["conversations"][1]["value"] == "A <p> blue van </p> [SEG]."
     assert masks.box(found["segmentation"][0], "xyxy") == (0, 0, W // 2, H // 2)
-    assert found["id"] == "g1" and found["score"] == 0.5
+    assert found["id"] == "g1"
+    assert found["score"] == 0.5
 
 
 def test_an_edit_of_the_text_leaves_the_masks(place: Path) -> None:
@@ -230,7 +238,9 @@ def test_two_conversions_lose_no_more_than_one(place: Path) -> None:
     one = convert(path, place / "one", to="xcomposer")
     two = convert(data_files(place / "one", one), place / "two", to="internvl", format="xcomposer")
     direct = convert(path, place / "direct", to="internvl")
-    texts = [[r["conversations"] for r in read(place / n, rep)] for n, rep in (("two", two), ("direct", direct))]
+    texts = [
+        [r["conversations"] for r in read(place / n, rep)] for n, rep in (("two", two), ("direct", direct))
+    ]
     assert texts[0] == texts[1]
 
 
@@ -261,7 +271,9 @@ def test_broken_records_are_counted_and_kept(place: Path) -> None:
         entries = [json.loads(line) for line in (place / to / "rejects.jsonl").read_text().splitlines()]
         import base64
 
-        originals = [e["original"].encode() if "original" in e else base64.b64decode(e["base64"]) for e in entries]
+        originals = [
+            e["original"].encode() if "original" in e else base64.b64decode(e["base64"]) for e in entries
+        ]
         assert originals == lines[:5] + lines[6:]
 
 
@@ -318,7 +330,8 @@ def test_plan_writes_nothing(place: Path) -> None:
     path = save(place / "in.json", cases()["geopixel"], "geopixel")
     before = tree(place)
     report = convert(path, place / "out", to="internvl", plan=True)
-    assert report.written == 2 and report.fields["masks"]["approximated"] == 2
+    assert report.written == 2
+    assert report.fields["masks"]["approximated"] == 2
     assert tree(place) == before
 
 
@@ -351,7 +364,9 @@ def test_thousands_is_exact(count: int) -> None:
     assert int(float(thousands(count)) * 1000) == count
 
 
-TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(["<image>", "[SEG]", "<p>x</p>", "<box>[[1,2,3,4]]</box>"])
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
+    ["<image>", "[SEG]", "<p>x</p>", "<box>[[1,2,3,4]]</box>"]
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -369,5 +384,7 @@ def test_generated_records_come_back(
     report = convert(path, place / "out", to=to, format="internvl", force=True)
     assert report.read == 1 == report.written + report.rejected
     if report.written:
-        back = convert(data_files(place / "out", report), place / "back", to="internvl", format=name_of(to), force=True)
+        back = convert(
+            data_files(place / "out", report), place / "back", to="internvl", format=name_of(to), force=True
+        )
         assert read(place / "back", back) == [record]

@@ -13,8 +13,28 @@ Write = Callable[[MediaPart | RegionPart | PhrasePart, SampleTurn], str]
 """A placeholder and its turn -> the text that the target has for it."""
 
 RESERVED = frozenset(
-    "id conversations conversation messages image images video videos polygons polygon segmentation mask masks "
-    "annotation height width clip timestamps masked_video text".split()
+    [
+        "id",
+        "conversations",
+        "conversation",
+        "messages",
+        "image",
+        "images",
+        "video",
+        "videos",
+        "polygons",
+        "polygon",
+        "segmentation",
+        "mask",
+        "masks",
+        "annotation",
+        "height",
+        "width",
+        "clip",
+        "timestamps",
+        "masked_video",
+        "text",
+    ]
 )
 """Keys that some trainer gives a meaning to: an unknown key of this name cannot ride along as it is."""
 
@@ -145,8 +165,12 @@ def coordinates(object: int, frames: Iterable[str], enc: Encoding) -> str:
     for frame in frames:
         box, _ = enc.permille(object, frame)
         if box is None:
-            raise CannotEncode("empty-region", f"object {object} has an empty mask, so there is no box to name")
-        found.append(f"frame {frame} {box}" if enc.sample.media and enc.sample.media[0].kind != "image" else f"{box}")
+            raise CannotEncode(
+                "empty-region", f"object {object} has an empty mask, so there is no box to name"
+            )
+        found.append(
+            f"frame {frame} {box}" if enc.sample.media and enc.sample.media[0].kind != "image" else f"{box}"
+        )
     enc.approximated("regions", "region prompt written as a box of 0-1000 in plain text")
     return ", ".join(found)
 
