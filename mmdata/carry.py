@@ -65,7 +65,11 @@ def pack(
     if isinstance(turns, list):
         short = []
         for number, turn in enumerate(turns):
-            there = texts.get(turn.get("value")) if isinstance(turn, dict) else None
+            there = (
+                texts.get(turn.get("value", ""))
+                if isinstance(turn, dict) and isinstance(turn.get("value"), str)
+                else None
+            )
             if there is not None:
                 same.append((number, there))
                 turn = {**turn, "value": None}

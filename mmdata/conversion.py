@@ -18,6 +18,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from mmdata import __version__
@@ -146,7 +147,7 @@ def convert(
     found = make_plan([os.fspath(p) for p in paths], format=format, options=Options(template=template))  # type: ignore[arg-type]
     datasets = [item for item in found.items if isinstance(item, DataSet)]
     if not datasets:
-        raise UsageError(f"{', '.join(map(os.fspath, paths))}: names no data set that is there")
+        raise UsageError(f"{', '.join(str(path) for path in paths)}: names no data set that is there")
     folder = os.path.join(os.path.dirname(final), f".{os.path.basename(final)}.mmdata-partial")
     if plan:
         folder += "-plan"
@@ -411,7 +412,7 @@ class _Run:
         for root, _, names in os.walk(self.folder):
             for name in names:
                 path = os.path.join(root, name)
-                if not os.path.islink(path):
+                if not Path(path).is_symlink():
                     _sync(path)
             _sync(root)
         os.unlink(os.path.join(self.folder, STATE))
@@ -419,8 +420,8 @@ class _Run:
         if _occupied(self.final):
             old = f"{self.folder}-old"
             shutil.rmtree(old, ignore_errors=True)
-            os.rename(self.final, old)
-        os.rename(self.folder, self.final)
+            Path(self.final).rename(old)
+        Path(self.folder).rename(self.final)
         _sync(os.path.dirname(self.final))
         if old is not None:
             if os.path.isdir(old):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,10 +16,12 @@ import orjson
 from mmdata import carry
 from mmdata.encoding import CannotEncode, EncodeOptions, Encoding, Note
 from mmdata.errors import DataError, UnknownName
+from mmdata.finding import Finding
 from mmdata.format import Format, all_formats, get_format
 from mmdata.io.jsontext import oddities
 from mmdata.io.record import RawRecord
 from mmdata.media.paths import find_elsewhere, is_url, resolve
+from mmdata.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
 
 Encoder = Callable[[Sample, Encoding], dict[str, Any]]
@@ -51,6 +55,32 @@ def target(name: str) -> tuple[Format, Encoder]:
     if name not in known:
         raise UnknownName("target", name, known)
     return known[name]
+
+
+_LARGE = re.compile(rb"\d{18}|\d[eE]\+?\d{3}")
+_KEY_END = re.compile(rb'"\s*:')
+
+
+def _plainly_exact(data: bytes, value: Any) -> bool:
+    """Whether a parsed record surely says all that its text says: no huge number, and as many keys as colons."""
+    return not _LARGE.search(data) and len(_KEY_END.findall(data)) == _keys(value)
+
+
+def _keys(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum(_keys(item) for item in value.values() if type(item) in (dict, list))
+    if type(value) is list:
+        return sum(_keys(item) for item in value if type(item) in (dict, list))
+    return 0
+
+
+class _OutputChecker(RecordChecker):
+    """Checks what was just written by us, in whose text nothing is odd."""
+
+    def oddities(self, raw: RawRecord) -> list[Finding]:
+        """None."""
+        del raw
+        return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +136,11 @@ class RecordConverter:
         from mmdata.checks.registry import selected
         from mmdata.options import Options
         from mmdata.plan import DataSet
-        from mmdata.recordcheck import RecordChecker
 
         self.task = task
         self.source = get_format(task.source)
         self.format, self.encoder = target(task.to)
-        self.checker = RecordChecker(
+        self.checker = _OutputChecker(
             DataSet(task.path, self.format),
             list(selected(self.format.name)),
             Options(media="none", media_root=task.folder, template=task.options.template),  # type: ignore[arg-type]
@@ -129,9 +158,10 @@ class RecordConverter:
             value = orjson.loads(raw.data)
         except orjson.JSONDecodeError as error:
             return Outcome(code="json", reason=f"the record cannot be kept exactly: {error}")
-        for oddity in oddities(raw.data):
-            if oddity.kind in _INEXACT:
-                return Outcome(code=oddity.kind, reason=_INEXACT[oddity.kind])
+        if not _plainly_exact(raw.data, value):
+            for oddity in oddities(raw.data):
+                if oddity.kind in _INEXACT:
+                    return Outcome(code=oddity.kind, reason=_INEXACT[oddity.kind])
         if not isinstance(value, dict):
             return Outcome(code="not-a-record", reason="expected an object")
         try:
@@ -217,9 +247,12 @@ class RecordConverter:
             for number, one in enumerate(edited.objects):
                 box = one.masks.get("")
                 whole = first.objects[number].masks.get("")
-                if isinstance(box, BoxMask) and whole is not None:
-                    if encoding.permille(number)[0] == list(box.box):
-                        one.masks[""] = whole
+                if (
+                    isinstance(box, BoxMask)
+                    and whole is not None
+                    and encoding.permille(number)[0] == list(box.box)
+                ):
+                    one.masks[""] = whole
         except DataError:
             return {}
         return files
@@ -319,13 +352,13 @@ class RecordConverter:
             os.makedirs(os.path.dirname(there), exist_ok=True)
             temporary = f"{there}.{os.getpid()}.tmp"
             if self.task.media_files == "link":
-                os.symlink(absolute, temporary)
+                Path(temporary).symlink_to(absolute)
             elif os.path.isdir(absolute):
                 shutil.copytree(absolute, temporary)
             else:
                 shutil.copyfile(absolute, temporary)
             try:
-                os.rename(temporary, there)
+                Path(temporary).rename(there)
             except OSError:  # another process was first
                 if not os.path.lexists(there):
                     raise

@@ -126,7 +126,7 @@ def read(folder: Path, report: Conversion) -> list[dict[str, Any]]:
     found = []
     for name in report.outputs:
         if name.endswith(".jsonl") and name != "rejects.jsonl":
-            found += [json.loads(line) for line in (folder / name).read_text("utf-8").splitlines()]
+            found += [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
         elif name.endswith(".json") and name not in ("report.json", "meta.json"):
             found += json.loads((folder / name).read_text("utf-8"))
     return found
