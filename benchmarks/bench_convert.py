@@ -47,7 +47,9 @@ def main() -> None:
             convert(path, Path(folder) / "out", to="xcomposer", format="internvl", force=True)
             end = time.perf_counter()
             ratios.append((middle - start) / (end - middle))
-            print(f"json {RECORDS / (middle - start):,.0f} records/s, convert {RECORDS / (end - middle):,.0f}")
+            print(
+                f"json {RECORDS / (middle - start):,.0f} records/s, convert {RECORDS / (end - middle):,.0f}"
+            )
         print(f"convert internvl -> xcomposer, carry and checks on: {median(ratios):.2f} x json")
 
 

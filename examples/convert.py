@@ -26,7 +26,9 @@ def main() -> None:
         there = mmdata.convert(folder / "talk.jsonl", folder / "xc", to="xcomposer", format="internvl")
         print(there.summary())
         print((folder / "xc" / there.outputs[0]).read_text("utf-8"))
-        back = mmdata.convert(folder / "xc" / there.outputs[0], folder / "iv", to="internvl", format="xcomposer")
+        back = mmdata.convert(
+            folder / "xc" / there.outputs[0], folder / "iv", to="internvl", format="xcomposer"
+        )
         again = json.loads((folder / "iv" / back.outputs[0]).read_text("utf-8"))
         print("the same record:", again == record)
 

@@ -28,11 +28,11 @@ from mmdata.io.read import open_source
 from mmdata.io.record import RawRecord
 from mmdata.options import Options
 from mmdata.plan import DataSet, make_plan
-from mmdata.recordconvert import Outcome, RecordConverter, Task, target
+from mmdata.recordconvert import SCRATCH, Outcome, RecordConverter, Task, target
 
 BATCH_BYTES = 4 << 20
 BATCH_RECORDS = 2000
-PARTS = ".parts"
+PARTS = SCRATCH
 STATE = ".state.json"
 REPORT = "report.json"
 REJECTS = "rejects.jsonl"

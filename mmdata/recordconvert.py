@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from mmdata.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
 
 Encoder = Callable[[Sample, Encoding], dict[str, Any]]
+
+SCRATCH = ".parts"
+"""Folder of the growing output that the finished one does not have."""
 
 _INEXACT = {
     "big-int": "a number beyond 64 bits",
@@ -296,7 +300,7 @@ class RecordConverter:
                     with open(place, "rb") as file:
                         if file.read() != content:
                             raise CannotEncode("sidecar", f"two records carry different files named {path}")
-                _put(place, content)
+                _put(place, content, root)
         notes = [Note("record", "kept", "as it was before it was converted")]
         del value
         return self._checked(carried.record, notes, raw)
@@ -364,7 +368,9 @@ class RecordConverter:
         there = os.path.join(self.task.folder, relative)
         if not os.path.lexists(there):
             os.makedirs(os.path.dirname(there), exist_ok=True)
-            temporary = f"{there}.{os.getpid()}.tmp"
+            # A killed run leaves temporaries only where the finished run throws everything away.
+            temporary = os.path.join(self.task.folder, SCRATCH, f"{secrets.token_hex(8)}.tmp")
+            os.makedirs(os.path.dirname(temporary), exist_ok=True)
             if self.task.media_files == "link":
                 Path(temporary).symlink_to(absolute)
             elif os.path.isdir(absolute):
@@ -381,14 +387,15 @@ class RecordConverter:
 
     def _write(self, content: bytes, suffix: str, record: int) -> str:
         relative = os.path.join("polygons", f"{self.task.number:03d}", f"{record:08d}{suffix}")
-        _put(os.path.join(self.task.folder, relative), content)
+        _put(os.path.join(self.task.folder, relative), content, self.task.folder)
         return os.path.relpath(os.path.join(self.task.output, relative), self.task.base)
 
 
-def _put(path: str, content: bytes) -> None:
+def _put(path: str, content: bytes, folder: str) -> None:
     """Write a file that is whole or absent."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = os.path.join(folder, SCRATCH, f"{os.getpid()}.tmp")
+    os.makedirs(os.path.dirname(temporary), exist_ok=True)
     with open(temporary, "wb") as file:
         file.write(content)
     os.replace(temporary, path)

@@ -212,7 +212,9 @@ def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
         answer="gpt",
         pattern=_LITERALS,
         write=write,
-        system=enc.options.template == "internvl2_5",
+        # A single picture or video is looked for in turn 0, which then must be the user's.
+        system=enc.options.template == "internvl2_5"
+        and not isinstance(body.get("image", body.get("video")), str),
     )
     encode.declared(sample, enc, target_reads=False)
     return encode.with_extras(sample, enc, body)
