@@ -152,6 +152,7 @@ class RecordConverter:
             # Paths start from elsewhere, so the polygon files just written are not where the record says, yet.
             self.checker.by_stage["sidecar"] = []
             checks = [check for check in checks if check.stage != "sidecar"]
+        self.usable = True
         self.fast = FastPath(self.format, checks, options, load_sidecar=self.checker.load_sidecar)
         self._located: dict[str, str] = {}
 
@@ -317,12 +318,15 @@ class RecordConverter:
 
     def _surely_clean(self, data: bytes) -> bool:
         """Whether the guards of all checks pass the record; where they flag it, the checks themselves decide."""
-        if self.fast.always:
+        if self.fast.always or not self.usable:
             return False
         try:
             verdict = self.fast.accept(self.fast.decode(data))
         except DECODE_ERRORS as error:
-            self.fast.learn(error)
+            try:
+                self.fast.learn(error)
+            except ValueError:  # a key that msgspec has no field name for, such as one with a control character
+                self.usable = False
             return False
         return verdict is not None
 
