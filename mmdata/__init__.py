@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmdata.conversion import Conversion as Conversion
+    from mmdata.conversion import convert as convert
     from mmdata.dataset import Dataset as Dataset
     from mmdata.dataset import open as open  # noqa: A004 - the public name is meant to read mmdata.open
     from mmdata.detection import Detection as Detection
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Conversion": "mmdata.conversion",
     "Dataset": "mmdata.dataset",
     "Detection": "mmdata.detection",
     "Finding": "mmdata.finding",
@@ -37,12 +40,14 @@ _HOMES = {
     "Options": "mmdata.options",
     "Report": "mmdata.report",
     "UsageError": "mmdata.errors",
+    "convert": "mmdata.conversion",
     "detect": "mmdata.detection",
     "open": "mmdata.dataset",
     "validate": "mmdata.validation",
 }
 
 __all__ = [
+    "Conversion",
     "Dataset",
     "Detection",
     "Finding",
@@ -52,6 +57,7 @@ __all__ = [
     "Report",
     "UsageError",
     "__version__",
+    "convert",
     "detect",
     "masks",
     "open",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from mmdata.encoding import Encoding
     from schemas.sample import Origin, Sample
 
 Speaker = Literal["user", "assistant", "system"]
@@ -72,6 +73,8 @@ class Format:
         media: record -> files it names; tolerant of any wrong type.
         sniff: evidence -> guess, for detection.
         to_sample: record, origin -> canonical sample; None for mixture files.
+        from_sample: canonical sample, what the encoder may ask -> record; None where nothing can be converted to it.
+        variants: further names of ``mmdata convert --to`` that write this format in another way -> their encoder.
         paths: how the trainer resolves the paths, for people.
         mixture: the file lists data sets instead of records (``data.txt``, InternVL's meta).
     """
@@ -91,6 +94,8 @@ class Format:
     media: Callable[[Mapping[str, Any]], list[MediaRef]]
     sniff: Callable[[Evidence], Guess]
     to_sample: Callable[[Mapping[str, Any], Origin], Sample] | None = None
+    from_sample: Callable[[Sample, Encoding], dict[str, Any]] | None = None
+    variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
     paths: str = ""
     mixture: bool = False
     aliases: tuple[str, ...] = field(default=())

@@ -1,6 +1,6 @@
 """The files that are generated from the code: ``python -m mmdata.generated`` writes them, ``--check`` compares.
 
-``docs/checks.md`` from the checks' docstrings, ``docs/cli.md`` from the command line, ``schemas/jsonschema/`` from the
+``docs/conversions.md`` from the formats, ``docs/checks.md`` from the checks' docstrings, ``docs/cli.md`` from the command line, ``schemas/jsonschema/`` from the
 pydantic types.
 """
 
@@ -20,7 +20,37 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pages() -> dict[Path, str]:
     """Path -> text of every generated page of ``docs/``."""
-    return {ROOT / "docs" / "checks.md": as_markdown(), ROOT / "docs" / "cli.md": cli_markdown()}
+    return {
+        ROOT / "docs" / "checks.md": as_markdown(),
+        ROOT / "docs" / "cli.md": cli_markdown(),
+        ROOT / "docs" / "conversions.md": conversions_markdown(),
+    }
+
+
+def conversions_markdown() -> str:
+    """The page of the targets of ``mmdata convert``."""
+    from mmdata.format import all_formats
+    from mmdata.recordconvert import targets
+
+    lines = [
+        "# Targets of `mmdata convert`",
+        "",
+        "Generated from the formats; do not edit. How to convert: [how-to/convert.md](how-to/convert.md).",
+        "",
+        "| `--to` | data files for | container | picture | video | region |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, (format, _) in sorted(targets().items()):
+        tags = (format.image_tag, format.video_tag, format.region_tag)
+        cells = [f"`{tag}`" if tag else "none" for tag in tags]
+        lines.append(f"| `{name}` | {format.trainer} | {format.container} | {' | '.join(cells)} |")
+    sources = sorted(one.name for one in all_formats().values() if one.to_sample is not None)
+    lines += [
+        "",
+        "Sources: " + ", ".join(f"`{name}`" for name in sources) + "; each goes to every target.",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def stale() -> list[str]:

@@ -148,7 +148,21 @@ class RLEMask:
     kind: Literal["rle"] = "rle"
 
 
-Mask: TypeAlias = PolygonMask | RLEMask
+@dataclass(slots=True)
+class BoxMask:
+    """An object of which only the box is known.
+
+    Attributes:
+        box: left, top, right, bottom; right and bottom are one past the object.
+        scale: what the full width and the full height count: 1000 for InternVL's boxes.
+    """
+
+    box: tuple[float, float, float, float]
+    scale: int = 1000
+    kind: Literal["box"] = "box"
+
+
+Mask: TypeAlias = PolygonMask | RLEMask | BoxMask
 
 
 @dataclass(slots=True)

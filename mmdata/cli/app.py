@@ -9,6 +9,7 @@ import typer
 
 VERBS = (
     "validate",
+    "convert",
     "detect",
     "explain",
     "rules",
@@ -28,7 +29,7 @@ VERBS = (
 
 app = typer.Typer(
     name="mmdata",
-    help="Read, validate and look at vision-language fine-tuning data exactly as the trainers read it.",
+    help="Read, validate, convert and look at vision-language fine-tuning data exactly as the trainers read it.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,

@@ -28,6 +28,10 @@ MAX_LEARNED_KEYS = 64
 _UNKNOWN_FIELD = re.compile(r"^Object contains unknown field `(.*)`( - at `\$(.*)`)?$", re.DOTALL)
 
 
+_UNNAMEABLE = re.compile(r'[\x00-\x1f"\\]')
+"""What msgspec takes in no field name; a record with such a key takes the slow way."""
+
+
 class FastPath:
     """The generated decoder and acceptance function of one format under one selection of checks.
 
@@ -99,7 +103,7 @@ class FastPath:
         if unknown is None:
             return self._widen(str(error))
         key, model = unknown[1], _model_at(self.format.record, unknown[3] or "")
-        if model is None or key in self.watched:
+        if model is None or key in self.watched or _UNNAMEABLE.search(key):
             return False
         learned = self.extra.setdefault(model.__name__, {})
         if key in learned or len(learned) >= MAX_LEARNED_KEYS:

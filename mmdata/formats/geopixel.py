@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import DataError
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
-from mmdata.formats._shared import decode
+from mmdata.formats._shared import decode, encode
 from mmdata.formats._shared.evidence import says, weigh
 from mmdata.formats._shared.media import refs
 from schemas.sample import (
@@ -18,10 +18,15 @@ from schemas.sample import (
     Part,
     PhrasePart,
     PolygonMask,
+    RegionPart,
     RLEMask,
     Sample,
     SampleObject,
+    SampleTurn,
 )
+
+if TYPE_CHECKING:
+    from mmdata.encoding import Encoding
 
 
 def speaker(role: str) -> Speaker:
@@ -127,6 +132,81 @@ def _rle(value: Any, origin: Origin, number: int) -> RLEMask:
     return found
 
 
+_LITERALS = encode.markers("<ImageHere>", "[SEG]", "<p>", "</p>")
+
+
+def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
+    """Encode a record with its masks as rings in a polygon file beside it.
+
+    Raises:
+        CannotEncode: a video, or masks on one of several pictures.
+    """
+    return _encode(sample, enc, rle=False)
+
+
+def from_sample_rle(sample: Sample, enc: Encoding) -> dict[str, Any]:
+    """Encode a record with its masks as compressed RLE inline.
+
+    Raises:
+        CannotEncode: a video, or masks on one of several pictures.
+    """
+    return _encode(sample, enc, rle=True)
+
+
+def _encode(sample: Sample, enc: Encoding, *, rle: bool) -> dict[str, Any]:
+    from mmdata.encoding import CannotEncode
+
+    encode.in_order(sample)
+    paths = encode.pictures(sample, enc)
+    groups: list[list[tuple[int, str]]] = []
+
+    def write(part: MediaPart | RegionPart | PhrasePart, turn: SampleTurn) -> str:
+        if isinstance(part, MediaPart):
+            return "<ImageHere>"
+        if isinstance(part, RegionPart):
+            keys = [part.frame] if part.frame is not None else list(sample.objects[part.object].masks)
+            return encode.coordinates(part.object, keys, enc)
+        if turn.role == "user":
+            boxes = [(k, frame) for k in part.objects for frame in sample.objects[k].masks]
+            places = ", ".join(encode.coordinates(k, [frame], enc) for k, frame in boxes)
+            return f"{part.text.strip()} {places}" if part.text else places
+        groups.append([(k, frame) for k in part.objects for frame in sample.objects[k].masks])
+        return "[SEG]" if part.text is None else f"<p> {part.text.strip()} </p> [SEG]"
+
+    turns = encode.conversations(sample, enc, answer="bot", pattern=_LITERALS, write=write)
+    body: dict[str, Any] = {}
+    if paths:
+        body["image"] = paths[0] if len(paths) == 1 else paths
+    if groups:
+        if len(paths) != 1:
+            raise CannotEncode("G04", f"GeoPixel grounds in one picture, the record has {len(paths)}")
+        body |= _rles(groups, enc) if rle else _polygons(groups, enc)
+    body["conversations"] = turns
+    encode.declared(sample, enc, target_reads=False)
+    return encode.with_extras(sample, enc, body)
+
+
+def _rles(groups: list[list[tuple[int, str]]], enc: Encoding) -> dict[str, Any]:
+    from mmdata import masks
+
+    found = []
+    for group in groups:
+        parts = [enc.rle(number, frame) for number, frame in group]
+        found.append(parts[0] if len(parts) == 1 else dict(masks.union(parts)))
+        enc.kept("masks")
+    return {"segmentation": found}
+
+
+def _polygons(groups: list[list[tuple[int, str]]], enc: Encoding) -> dict[str, Any]:
+    from orjson import dumps
+
+    found = []
+    for group in groups:
+        found.append([ring for number, frame in group for ring in enc.rings(number, frame, "opencv")])
+        enc.kept("masks")
+    return {"polygons": enc.sidecar(dumps({"polygons": found}), ".json")}
+
+
 FORMAT = Format(
     name="geopixel",
     title="GeoPixel (polygon and RLE records)",
@@ -141,5 +221,7 @@ FORMAT = Format(
     media=media,
     sniff=sniff,
     to_sample=to_sample,
+    from_sample=from_sample,
+    variants={"geopixel-rle": from_sample_rle},
     paths="from the working directory, polygon files too",
 )

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
-from mmdata.formats._shared import decode
+from mmdata.formats._shared import decode, encode
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
-from schemas.sample import Media, MediaPart, Origin, Part, Sample, TextPart
+from schemas.sample import (
+    BoxMask,
+    Media,
+    MediaPart,
+    Origin,
+    Part,
+    PhrasePart,
+    RegionPart,
+    Sample,
+    SampleObject,
+    SampleTurn,
+    TextPart,
+)
+
+if TYPE_CHECKING:
+    from mmdata.encoding import Encoding
 
 
 def speaker(role: str) -> Speaker | None:
@@ -58,11 +73,17 @@ def sniff(evidence: Evidence) -> Guess:
     )
 
 
-_TAG = re.compile(r"<image>|<video>(?=\n)")
+_BOX = (
+    r"(?:<ref>(?P<phrase>[^<]*)</ref>(?P<gap>\s*))?<box>\s*(?P<boxes>\[\s*\[[-+.\d\s,\[\]]*\]\s*\])\s*</box>"
+)
+_TAG = re.compile(r"<image>|<video>(?=\n)|" + _BOX)
+_GROUNDED = re.compile(_BOX)
 
 
 def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     """Decode a record: the k-th ``<image>`` of the user turns is the k-th picture; further ones stay text.
+
+    ``<ref>phrase</ref><box>[[x1,y1,x2,y2]]</box>`` of a record with one picture is a phrase with an object a box.
 
     Raises:
         DataError: turns or placeholders are not as the loader takes them.
@@ -84,21 +105,172 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     wanted = "<video>" if found and found[0].kind == "video" else "<image>"
     seen = 0
 
+    def grounded(match: re.Match[str]) -> Part | None:
+        boxes = _boxes(match["boxes"]) if len(found) == 1 and found[0].kind == "image" else None
+        if boxes is None:
+            return None
+        first = len(sample.objects)
+        sample.objects += [SampleObject({"": BoxMask(box)}) for box in boxes]
+        return PhrasePart(match["phrase"], list(range(first, len(sample.objects))), match["gap"] or "")
+
     def take(match: re.Match[str]) -> Part | None:
         nonlocal seen
+        if match["boxes"] is not None:
+            return grounded(match)
         if match[0] != wanted or seen >= len(found):
             return None
         seen += 1
         return MediaPart(seen - 1)
 
     for turn, text in decode.turns(record, speaker, origin):
-        turn.parts = decode.split(text, _TAG, take) if turn.role == "user" else [TextPart(text)]
+        if turn.role == "user":
+            turn.parts = decode.split(text, _TAG, take)
+        else:
+            answers = turn.role == "assistant" and "<box>" in text
+            turn.parts = decode.split(text, _GROUNDED, grounded) if answers else [TextPart(text)]
         sample.turns.append(turn)
     if len(found) == 1 and seen == 0:
         decode.imply_media(sample)
     else:
         decode.expect(seen, len(found), "<image> for pictures", origin)
     return sample
+
+
+def _boxes(text: str) -> list[tuple[float, float, float, float]] | None:
+    """Boxes of 0-1000 in order; None where the text is not a list of those."""
+    from orjson import JSONDecodeError, loads
+
+    try:
+        value = loads(text)
+    except JSONDecodeError:
+        return None
+    for box in value:
+        if not isinstance(box, list) or len(box) != 4 or not all(type(v) in (int, float) for v in box):
+            return None
+        if not (0 <= box[0] < box[2] <= 1000 and 0 <= box[1] < box[3] <= 1000):
+            return None
+    return [(box[0], box[1], box[2], box[3]) for box in value]
+
+
+_LITERALS = encode.markers("<image>", "<video>", "<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>")
+
+
+def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
+    """Encode a record: masks become boxes of 0-1000, regions of a video its frames as several pictures.
+
+    Raises:
+        CannotEncode: media in an answer, or regions on frames that lie inside a video file.
+    """
+    from mmdata.encoding import CannotEncode
+
+    encode.in_order(sample)
+    frames = _frames(sample, enc)
+    body: dict[str, Any] = {}
+    video = sample.media[0] if sample.media and sample.media[0].kind != "image" else None
+    if frames is not None:
+        body["image"] = [enc.path(path) for path in frames.values()]
+    elif video is not None:
+        if len(sample.media) > 1:
+            raise CannotEncode(
+                "several-videos", "InternVL takes one video a record, and no pictures beside it"
+            )
+        body["video"] = enc.path(video.paths[0])
+        if video.clip is not None:
+            body["clip"] = list(video.clip)
+            enc.kept("clip")
+        enc.kept("media")
+    else:
+        paths = encode.pictures(sample, enc)
+        if paths:
+            body["image"] = paths[0] if len(paths) == 1 else paths
+    places = {key: number + 1 for number, key in enumerate(frames or ())}
+
+    def write(part: MediaPart | RegionPart | PhrasePart, turn: SampleTurn) -> str:
+        if isinstance(part, MediaPart):
+            if turn.role != "user" or encode.is_system(turn):
+                raise CannotEncode("I07", "a picture outside the user turns")
+            if frames is not None:
+                return "".join(f"Frame-{number}: <image>\n" for number in places.values())
+            if video is not None:
+                return "<video>\n"
+            return "<image>\n" if part.implied else "<image>"
+        if isinstance(part, RegionPart):
+            one = sample.objects[part.object]
+            keys = [part.frame] if part.frame is not None else list(one.masks)
+            return ", ".join(
+                _span(
+                    f"region in Frame-{places[key]}" if key in places else "region", [(part.object, key)], enc
+                )
+                for key in keys
+            )
+        keyed = [(k, frame) for k in part.objects for frame in sample.objects[k].masks]
+        return _span(part.text, keyed, enc)
+
+    body["conversations"] = encode.conversations(
+        sample,
+        enc,
+        answer="gpt",
+        pattern=_LITERALS,
+        write=write,
+        # A single picture or video is looked for in turn 0, which then must be the user's.
+        system=enc.options.template == "internvl2_5"
+        and not isinstance(body.get("image", body.get("video")), str),
+    )
+    encode.declared(sample, enc, target_reads=False)
+    return encode.with_extras(sample, enc, body)
+
+
+def _span(phrase: str | None, keyed: list[tuple[int, str]], enc: Encoding) -> str:
+    boxes = []
+    for number, frame in keyed:
+        box, error = enc.permille(number, frame)
+        if box is None:
+            enc.lost("masks", "an empty mask has no box")
+            continue
+        if error is None:
+            enc.kept("boxes")
+        else:
+            enc.approximated("masks", "mask -> box of 0-1000; the error is one minus the IoU of both", error)
+            enc.lost("mask shape", "a box has no shape")
+        boxes.append("[" + ",".join(map(str, box)) + "]")
+    text = "" if phrase is None else f"<ref>{phrase.strip()}</ref>"
+    if not boxes:
+        return "" if phrase is None else phrase.strip()
+    return f"{text}<box>[{','.join(boxes)}]</box>"
+
+
+def _frames(sample: Sample, enc: Encoding) -> dict[str, str] | None:
+    """Frame key -> picture, of the frames that regions name, or all of a list; None where there is no need of them."""
+    import os
+
+    from mmdata.encoding import CannotEncode
+
+    video = sample.media[0] if len(sample.media) == 1 and sample.media[0].kind != "image" else None
+    if video is None:
+        return None
+    named = {frame for one in sample.objects for frame in one.masks}
+    if video.kind == "frames":
+        files = video.paths
+    elif not named:
+        return None
+    else:
+        folder = enc.locate(video.paths[0])
+        if not os.path.isdir(folder):
+            raise CannotEncode(
+                "video-frames",
+                f"the regions are on frames inside {video.paths[0]}; InternVL draws frames by chance: "
+                "extract the frames into a folder",
+            )
+        files = [os.path.join(video.paths[0], name) for name in sorted(os.listdir(folder))]
+    try:
+        picked = sorted({int(key) for key in named}) if named else list(range(len(files)))
+        result = {str(k): files[k] for k in picked if k >= 0}
+        if named and set(result) != named:
+            raise IndexError
+    except (ValueError, IndexError):
+        raise CannotEncode("V06", f"frame keys {sorted(named)} of {len(files)} frames") from None
+    enc.approximated("media", "the video's frames as several pictures")
+    return result
 
 
 FORMAT = Format(
@@ -116,5 +288,6 @@ FORMAT = Format(
     media=media,
     sniff=sniff,
     to_sample=to_sample,
+    from_sample=from_sample,
     paths="below the meta file's root",
 )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import DataError
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
-from mmdata.formats._shared import decode
+from mmdata.formats._shared import decode, encode, videorefer
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
 from schemas.sample import Media, MediaPart, Origin, RegionPart, Sample, SampleObject
+
+if TYPE_CHECKING:
+    from mmdata.encoding import Encoding
 
 
 def speaker(role: str) -> Speaker | None:
@@ -105,6 +108,41 @@ def _object(entry: Any, number: int, origin: Origin) -> SampleObject:
     return SampleObject(masks, extras=extras)
 
 
+def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
+    """Encode a record: one ``<region>`` and one entry of ``annotation`` for every region prompt.
+
+    Raises:
+        CannotEncode: several pictures, or a video that is a list of frames.
+    """
+    from mmdata.encoding import CannotEncode
+
+    if len(sample.media) > 1:
+        raise CannotEncode("multi-image", "a record has one picture or one video")
+    if sample.media and sample.media[0].kind == "frames":
+        raise CannotEncode("V17", "the video is a list of frames; a record names one path")
+    encode.in_order(sample)
+    used: list[tuple[int, list[str]]] = []
+    turns = videorefer.turns(sample, enc, used, every_mask=False)
+    body: dict[str, Any] = {}
+    if sample.media:
+        body[sample.media[0].kind] = enc.path(sample.media[0].paths[0])
+        enc.kept("media")
+    pairs = [(number, frame) for number, frames in used for frame in frames]
+    if used:
+        picture = bool(sample.media) and sample.media[0].kind == "image"
+        if picture and any(len(frames) != 1 for _, frames in used):
+            raise CannotEncode("V14", "an object of a picture has exactly one mask")
+        body["annotation"] = [
+            {frame or "0": {"segmentation": videorefer.segmentation(number, frame, enc)} for frame in frames}
+            for number, frames in used
+        ]
+        body |= videorefer.canvas(enc, pairs)
+    elif sample.media:
+        body |= encode.declared(sample, enc, target_reads=True)
+    body["conversations"] = turns
+    return encode.with_extras(sample, enc, body)
+
+
 FORMAT = Format(
     name="videorefer",
     title="VideoRefer v1 (`annotation`)",
@@ -120,5 +158,6 @@ FORMAT = Format(
     media=media,
     sniff=sniff,
     to_sample=to_sample,
+    from_sample=from_sample,
     paths="below --data_folder",
 )

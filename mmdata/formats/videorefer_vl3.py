@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import DataError
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
-from mmdata.formats._shared import decode
+from mmdata.formats._shared import decode, encode, videorefer
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
 from schemas.sample import Media, MediaPart, Origin, Part, RegionPart, Sample, SampleObject
+
+if TYPE_CHECKING:
+    from mmdata.encoding import Encoding
 
 
 def speaker(role: str) -> Speaker:
@@ -119,6 +122,47 @@ def _seconds(value: Any) -> list[float] | None:
     )
 
 
+def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
+    """Encode a record: one ``<region>`` and one mask for every mask of a region prompt.
+
+    Raises:
+        CannotEncode: several videos, or masks of several pictures.
+    """
+    from mmdata.encoding import CannotEncode
+
+    encode.in_order(sample)
+    used: list[tuple[int, list[str]]] = []
+    turns = videorefer.turns(sample, enc, used, every_mask=True)
+    body: dict[str, Any] = {}
+    pairs = [(number, frames[0]) for number, frames in used]
+    video = sample.media[0] if sample.media and sample.media[0].kind != "image" else None
+    if video is not None:
+        if len(sample.media) > 1:
+            raise CannotEncode("L11", "one video a record, and no pictures beside it")
+        body["video"] = [enc.path(path) for path in video.paths]
+        if video.timestamps is not None and "timestamps" not in sample.extras:
+            body["timestamps"] = video.timestamps
+        enc.kept("media")
+    elif sample.media:
+        paths = encode.pictures(sample, enc)
+        if pairs and len(paths) > 1:
+            raise CannotEncode("masks-of-several", "all masks are taken to be on the first picture")
+        body["image"] = paths[0] if len(paths) == 1 else paths
+    if pairs:
+        if video is None:
+            body["masks"] = [videorefer.segmentation(number, frame, enc) for number, frame in pairs]
+        else:
+            entries: dict[int, dict[str, Any]] = {}
+            for number, frame in pairs:
+                entries.setdefault(number, {})[frame] = videorefer.segmentation(number, frame, enc)
+            body["masks"] = list(entries.values())
+        body |= videorefer.canvas(enc, pairs)
+    elif sample.media:
+        body |= encode.declared(sample, enc, target_reads=True)
+    body["conversations"] = turns
+    return encode.with_extras(sample, enc, body)
+
+
 FORMAT = Format(
     name="videorefer-vl3",
     title="VideoRefer, VideoLLaMA3 dialect (`masks`)",
@@ -134,5 +178,6 @@ FORMAT = Format(
     media=media,
     sniff=sniff,
     to_sample=to_sample,
+    from_sample=from_sample,
     paths="below --data_folder",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmdata.format import Evidence, Format, Guess
 from mmdata.formats._shared.evidence import says, weigh
-from mmdata.formats._shared.xcomposer import kind, media, speaker, to_sample
+from mmdata.formats._shared.xcomposer import from_sample, kind, media, speaker, to_sample
 
 
 def sniff(evidence: Evidence) -> Guess:
@@ -38,5 +38,6 @@ FORMAT = Format(
     media=media,
     sniff=sniff,
     to_sample=to_sample,
+    from_sample=from_sample,
     paths="from the working directory",
 )

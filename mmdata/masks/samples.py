@@ -15,7 +15,7 @@ from mmdata.masks.raster import checked_size, rasterize
 from mmdata.masks.ring_arrays import RingError, Rings
 from mmdata.masks.rle import LIMIT_PIXELS, RLEError
 from mmdata.masks.rle_decode import decode
-from schemas.sample import Mask, PolygonMask, RLEMask, Sample
+from schemas.sample import BoxMask, Mask, PolygonMask, RLEMask, Sample
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -150,6 +150,18 @@ def ascending(frames: Any) -> list[str]:
     return sorted(keys)
 
 
+def _filled(mask: BoxMask, size: tuple[int, int]) -> Pixels:
+    """A box's pixels: its sides rounded to whole pixels, right and bottom exclusive."""
+    height, width = size
+    left, top, right, bottom = (
+        min(max(round(v * side / mask.scale), 0), side)
+        for v, side in zip(mask.box, (width, height, width, height), strict=True)
+    )
+    pixels = np.zeros(size, np.uint8)
+    pixels[top:bottom, left:right] = 1
+    return pixels
+
+
 class _Reader:
     """Makes masks of one sample; a polygon file is read once."""
 
@@ -181,6 +193,8 @@ class _Reader:
                     raise DataError(f"the RLE has the size {list(mask.size)}, asked for {list(self.size)}")
                 return found
             canvas = self._canvas(number, mask)
+            if isinstance(mask, BoxMask):
+                return _filled(mask, canvas)
             return rasterize(self._rings(mask), canvas, mask.rule, limit_pixels=self.limit_pixels)
         except (RingError, RLEError, PolygonFileError) as error:
             raise DataError(f"{where}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from mmdata.checks.view import RecordView
 from mmdata.fastpath import DECODE_ERRORS, LARGEST_INT, SMALLEST_INT, FastPath, tally
 from mmdata.format import get_format
 from mmdata.options import Options
+from mmdata.validation import validate
 
 RECORD_FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl")
 
@@ -183,3 +185,13 @@ def test_a_key_that_no_check_reads_is_learned_and_one_that_a_check_reads_is_not(
     turns = '"conversations": [{"from": "human", "value": "Hi"}, {"from": "bot", "value": "Yes"}]'
     assert decode(fast, f'{{"source": {{"a": [1]}}, {turns}}}'.encode()) is not None
     assert decode(fast, f'{{"polygon": "x.json", {turns}}}'.encode()) is None
+
+
+@pytest.mark.parametrize("key", ["a\x01b", 'a"b', "a\\b", "\x00", "ä\n"])
+def test_a_key_with_any_character_is_no_reason_to_stop(tmp_path: Path, key: str) -> None:
+    turns = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    records = [{"conversations": turns, key: 1}, {"conversations": turns}, {"conversations": turns, key: []}]
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    report = validate(path, format="internvl", media="none")
+    assert (report.summary.records, report.summary.errors) == (3, 0)

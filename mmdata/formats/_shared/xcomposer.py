@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmdata.format import MediaRef, Speaker
-from mmdata.formats._shared import decode
+from mmdata.formats._shared import decode, encode
 from mmdata.formats._shared.media import refs
-from schemas.sample import Media, MediaPart, Origin, Part, Sample
+from schemas.sample import Media, MediaPart, Origin, Part, PhrasePart, RegionPart, Sample, SampleTurn
+
+if TYPE_CHECKING:
+    from mmdata.encoding import Encoding
 
 
 def speaker(role: str) -> Speaker:
@@ -59,3 +62,31 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     else:
         decode.expect(seen, len(images), "<ImageHere> for pictures", origin)
     return sample
+
+
+_LITERALS = encode.markers("<ImageHere>")
+
+
+def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
+    """Encode a record: phrases stand alone, region prompts become boxes in plain text.
+
+    Raises:
+        CannotEncode: the sample has a video.
+    """
+    encode.in_order(sample)
+    paths = encode.pictures(sample, enc)
+    body: dict[str, Any] = {}
+    if paths:
+        body["image"] = paths[0] if len(paths) == 1 and enc.target == "xcomposer" else paths
+
+    def write(part: MediaPart | RegionPart | PhrasePart, _turn: SampleTurn) -> str:
+        if isinstance(part, MediaPart):
+            return "<ImageHere>"
+        if isinstance(part, RegionPart):
+            keys = [part.frame] if part.frame is not None else list(sample.objects[part.object].masks)
+            return encode.coordinates(part.object, keys, enc)
+        return encode.phrase_alone(part, enc)
+
+    body["conversations"] = encode.conversations(sample, enc, answer="bot", pattern=_LITERALS, write=write)
+    encode.declared(sample, enc, target_reads=False)
+    return encode.with_extras(sample, enc, body)

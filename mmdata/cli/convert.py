@@ -1,0 +1,59 @@
+"""`mmdata convert SRC... --to FORMAT -o DIR`: files that another trainer reads as they are, nothing lost in silence."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+NAME = "convert"
+
+
+def command(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SRC...", help="Data files, globs, directories, data.txt or InternVL meta."),
+    ],
+    to: Annotated[str, typer.Option("--to", help="Target format, see `mmdata formats`; also geopixel-rle.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Directory to write.")],
+    format: Annotated[str | None, typer.Option("--format", help="Format of the sources.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; 0 takes one per core.")] = 0,
+    no_carry: Annotated[
+        bool, typer.Option("--no-carry", help="Leave out the key that holds what the target cannot say.")
+    ] = False,
+    on_loss: Annotated[str, typer.Option(help="warn, or error: reject what would lose something.")] = "warn",
+    media_files: Annotated[str, typer.Option(help="keep, link or copy pictures and videos.")] = "keep",
+    relative_to: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where the trainer starts relative paths from.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would happen; write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output directory.")] = False,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Masks as answers become region questions, and back.")
+    ] = False,
+    target_template: Annotated[
+        str, typer.Option(help="InternVL template: internvl2_5, Hermes-2, internlm2-chat or phi3-chat.")
+    ] = "internvl2_5",
+) -> int:
+    """Convert data sets into another trainer's format."""
+    from mmdata.conversion import convert
+    from mmdata.validation import default_jobs
+
+    report = convert(
+        sources,
+        output,
+        to=to,
+        format=format,
+        jobs=jobs or default_jobs(),
+        carry=not no_carry,
+        on_loss=on_loss,
+        media_files=media_files,
+        relative_to=relative_to,
+        force=force,
+        plan=plan,
+        invert=invert,
+        template=target_template,
+    )
+    print(report.summary(), file=sys.stdout if plan else sys.stderr)
+    return report.exit_code

@@ -1,0 +1,410 @@
+"""One record from one format to another: decoded, encoded, given its carry, and checked as the target checks it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mmdata import carry
+from mmdata.encoding import CannotEncode, EncodeOptions, Encoding, Note
+from mmdata.errors import DataError, UnknownName
+from mmdata.fastpath import DECODE_ERRORS, FastPath
+from mmdata.finding import Finding
+from mmdata.format import Format, all_formats, get_format
+from mmdata.io.jsontext import oddities
+from mmdata.io.record import RawRecord
+from mmdata.media.paths import find_elsewhere, is_url, resolve
+from mmdata.recordcheck import RecordChecker
+from schemas.sample import BoxMask, Origin, Sample
+
+Encoder = Callable[[Sample, Encoding], dict[str, Any]]
+
+SCRATCH = ".parts"
+"""Folder of the growing output that the finished one does not have."""
+
+_INEXACT = {
+    "big-int": "a number beyond 64 bits",
+    "non-finite": "NaN or Infinity, which JSON does not have",
+    "lone-surrogate": "an escape that is no character",
+    "duplicate-key": "a key twice in one object: one of the values would be lost",
+}
+
+
+def targets() -> dict[str, tuple[Format, Encoder]]:
+    """Name for ``--to`` -> the format that the output is in, and the encoder."""
+    found: dict[str, tuple[Format, Encoder]] = {}
+    for format in all_formats().values():
+        if format.from_sample is not None:
+            found[format.name] = (format, format.from_sample)
+        for name, encoder in format.variants.items():
+            found[name] = (format, encoder)
+    return found
+
+
+def target(name: str) -> tuple[Format, Encoder]:
+    """The format and encoder of a ``--to`` name.
+
+    Raises:
+        UnknownName: nothing can be converted to it.
+    """
+    known = targets()
+    if name not in known:
+        raise UnknownName("target", name, known)
+    return known[name]
+
+
+_LARGE = re.compile(rb"\d{18}|\d[eE]\+?\d{3}")
+_KEY_END = re.compile(rb'"\s*:')
+
+
+def _plainly_exact(data: bytes, value: Any) -> bool:
+    """Whether a parsed record surely says all that its text says: no huge number, and as many keys as colons."""
+    return not _LARGE.search(data) and len(_KEY_END.findall(data)) == _keys(value)
+
+
+def _keys(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum(_keys(item) for item in value.values() if type(item) in (dict, list))
+    if type(value) is list:
+        return sum(_keys(item) for item in value if type(item) in (dict, list))
+    return 0
+
+
+class _OutputChecker(RecordChecker):
+    """Checks what was just written by us, in whose text nothing is odd."""
+
+    def oddities(self, raw: RawRecord) -> list[Finding]:
+        """None."""
+        del raw
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a worker must know to convert the records of one source.
+
+    Attributes:
+        number: of the source, in the order given.
+        path: the source.
+        source: name of its format.
+        root: the directory that its trainer joins before media paths (InternVL's meta).
+        listed_in: the mixture file that names it.
+        to: the target's name.
+        folder: where the output grows.
+        base: absolute directory that paths in the output start from.
+        output: absolute directory that the output will be.
+        carry: add the carry.
+        on_loss: ``"warn"`` or ``"error"``: reject a record that would lose something.
+        media_files: ``"keep"``, ``"link"`` or ``"copy"``.
+        options: for the encoders.
+    """
+
+    number: int
+    path: str
+    source: str
+    root: str | None
+    listed_in: str | None
+    to: str
+    folder: str
+    base: str
+    output: str
+    carry: bool
+    on_loss: str
+    media_files: str
+    options: EncodeOptions
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a record: `data` of a `kind`, or the `code` and `reason` of its rejection."""
+
+    kind: str = ""
+    data: bytes = b""
+    code: str = ""
+    reason: str = ""
+    notes: list[Note] = field(default_factory=list)
+
+
+class RecordConverter:
+    """Converts the records of one source."""
+
+    def __init__(self, task: Task) -> None:
+        from mmdata.checks.registry import selected
+        from mmdata.options import Options
+        from mmdata.plan import DataSet
+
+        self.task = task
+        self.source = get_format(task.source)
+        self.format, self.encoder = target(task.to)
+        checks = list(selected(self.format.name))
+        options = Options(media="none", media_root=task.folder, template=task.options.template)  # type: ignore[arg-type]
+        self.checker = _OutputChecker(DataSet(task.path, self.format), checks, options)
+        if task.base != task.output:
+            # Paths start from elsewhere, so the polygon files just written are not where the record says, yet.
+            self.checker.by_stage["sidecar"] = []
+            checks = [check for check in checks if check.stage != "sidecar"]
+        self.usable = True
+        self.fast = FastPath(self.format, checks, options, load_sidecar=self.checker.load_sidecar)
+        self._located: dict[str, str] = {}
+
+    def convert(self, raw: RawRecord) -> Outcome:
+        """Convert one record; a rejection is an outcome, never an exception."""
+        if raw.problem is not None:
+            return Outcome(code=raw.problem.kind, reason=raw.problem.message)
+        try:
+            value = orjson.loads(raw.data)
+        except orjson.JSONDecodeError as error:
+            return Outcome(code="json", reason=f"the record cannot be kept exactly: {error}")
+        if not _plainly_exact(raw.data, value):
+            for oddity in oddities(raw.data):
+                if oddity.kind in _INEXACT:
+                    return Outcome(code=oddity.kind, reason=_INEXACT[oddity.kind])
+        if not isinstance(value, dict):
+            return Outcome(code="not-a-record", reason="expected an object")
+        try:
+            return self._convert(value, raw)
+        except CannotEncode as error:
+            return Outcome(code=error.code, reason=str(error))
+        except DataError as error:
+            return Outcome(code="source", reason=str(error))
+        except RecursionError:
+            return Outcome(code="source", reason="nested too deeply")
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            # The decoders take well-formed records; what trips them otherwise is damage that `validate` names.
+            return Outcome(
+                code="source", reason=f"not as {self.source.trainer} reads it ({error}); see mmdata validate"
+            )
+
+    def _convert(self, value: dict[str, Any], raw: RawRecord) -> Outcome:
+        carried = carry.unpack(value)
+        if carried is not None and carried.intact and self._restores(carried):
+            return self._restored(carried, value, raw)
+        original, source = {k: v for k, v in value.items() if k != carry.KEY}, self.source
+        files: dict[str, bytes] = {}
+        sample = self._sample(source, original, raw)
+        if carried is not None and carried.intact and carried.source in all_formats():
+            # What two conversions in a row would lose is taken from the first original, media from where they lie now.
+            media = sample.media
+            source, original, files = get_format(carried.source), carried.record, dict(carried.files)
+            sample = self._sample(source, original, raw)
+            if len(media) == len(sample.media) and [len(m.paths) for m in media] == [
+                len(m.paths) for m in sample.media
+            ]:
+                for old, new in zip(sample.media, media, strict=True):
+                    old.paths = new.paths
+        elif carried is not None:
+            carry.graft(sample, carried)
+            files = self._untouched_masks(sample, carried, raw)
+        if self.task.options.invert:
+            from mmdata.inversion import inverted
+
+            sample = inverted(sample)
+        encoding = Encoding(
+            sample,
+            source.name,
+            self.task.to,
+            options=self.task.options,
+            locate=self.locate,
+            spell=self.spell,
+            write=lambda content, suffix: self._write(content, suffix, raw.index),
+            files=files,
+        )
+        record = self.encoder(sample, encoding)
+        self._unused(sample, encoding)
+        notes = encoding.notes
+        if self.task.carry:
+            notes = [Note(n.field, "carried", n.how, n.error) if n.fate == "lost" else n for n in notes]
+            for ref in source.media(original):
+                if ref.kind == "sidecar":
+                    encoding.file(ref.path)
+            record[carry.KEY] = carry.pack(source.name, original, record, encoding.files)
+        elif self.task.on_loss == "error":
+            lost = sorted({note.field for note in notes if note.fate == "lost"})
+            if lost:
+                return Outcome(code="lost", reason=f"{', '.join(lost)} would be lost", notes=notes)
+        return self._checked(record, notes, raw)
+
+    def _untouched_masks(self, edited: Sample, carried: carry.Carried, raw: RawRecord) -> dict[str, bytes]:
+        """Put the carried masks in the place of boxes that are still theirs; returns the files that they lie in."""
+        if carried.source not in all_formats() or not any(
+            isinstance(mask, BoxMask) for one in edited.objects for mask in one.masks.values()
+        ):
+            return {}
+        record = dict(carried.record)
+        record["conversations"] = [
+            {**turn, "value": turn.get("value") or ""} for turn in record.get("conversations") or ()
+        ]
+        files = dict(carried.files)
+        try:
+            first = self._sample(get_format(carried.source), record, raw)
+            first.media = edited.media
+            if len(first.objects) != len(edited.objects):
+                return {}
+            encoding = Encoding(first, carried.source, self.source.name, locate=self.locate, files=files)
+            for number, one in enumerate(edited.objects):
+                box = one.masks.get("")
+                whole = first.objects[number].masks.get("")
+                if (
+                    isinstance(box, BoxMask)
+                    and whole is not None
+                    and encoding.permille(number)[0] == list(box.box)
+                ):
+                    one.masks[""] = whole
+        except DataError:
+            return {}
+        return files
+
+    def _sample(self, source: Format, record: Mapping[str, Any], raw: RawRecord) -> Sample:
+        if source.to_sample is None:
+            raise DataError(f"{source.name} has no canonical form")
+        return source.to_sample(record, Origin(self.task.path, source.name, raw.index, raw.start))
+
+    def _unused(self, sample: Sample, encoding: Encoding) -> None:
+        """Say so where objects have no place in the text, so that no encoder wrote them."""
+        named = {
+            k
+            for turn in sample.turns
+            for part in turn.parts
+            for k in (getattr(part, "objects", None) or [getattr(part, "object", None)])
+        }
+        if any(k not in named for k in range(len(sample.objects))):
+            encoding.lost("masks", "a mask without a place in the text")
+
+    def _restores(self, carried: carry.Carried) -> bool:
+        if carried.source != self.format.name:
+            return False
+        return self.task.to == self.format.name or self.format.kind(carried.record) != "polygons"
+
+    def _restored(self, carried: carry.Carried, value: dict[str, Any], raw: RawRecord) -> Outcome:
+        root = os.path.realpath(self.task.folder)
+        for path, content in carried.files.items():
+            place = os.path.realpath(os.path.join(root, path))
+            if os.path.isabs(path):
+                if not os.path.exists(path):
+                    raise CannotEncode(
+                        "sidecar", f"{path} is gone, and files are only written below the output"
+                    )
+            elif not place.startswith(root + os.sep):
+                if not os.path.exists(path):
+                    raise CannotEncode("sidecar", f"{path} lies outside the output, and nothing is there")
+            else:
+                if os.path.exists(place):
+                    with open(place, "rb") as file:
+                        if file.read() != content:
+                            raise CannotEncode("sidecar", f"two records carry different files named {path}")
+                _put(place, content, root)
+        notes = [Note("record", "kept", "as it was before it was converted")]
+        del value
+        return self._checked(carried.record, notes, raw)
+
+    def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
+        data = orjson.dumps(record)
+        if self._surely_clean(data):
+            return Outcome(kind=self.format.kind(record), data=data, notes=notes)
+        result = self.checker.check(RawRecord(raw.index, 0, data, None))
+        for finding in result.findings:
+            if finding.severity == "error":
+                return Outcome(code=finding.code, reason=finding.message, notes=notes)
+        return Outcome(kind=self.format.kind(record), data=data, notes=notes)
+
+    def _surely_clean(self, data: bytes) -> bool:
+        """Whether the guards of all checks pass the record; where they flag it, the checks themselves decide."""
+        if self.fast.always or not self.usable:
+            return False
+        try:
+            verdict = self.fast.accept(self.fast.decode(data))
+        except DECODE_ERRORS as error:
+            try:
+                self.fast.learn(error)
+            except (
+                ValueError
+            ):  # a key that msgspec has no field name for, such as one with a control character
+                self.usable = False
+            return False
+        return verdict is not None
+
+    # --- files -----------------------------------------------------------------------------------------------------
+
+    def locate(self, path: str) -> str:
+        """Where a file that a record names lies on this machine; where its trainer would look if it is nowhere."""
+        found = self._located.get(path)
+        if found is None:
+            found = resolve(path, root=self.task.root)
+            if not is_url(found) and not os.path.exists(found):
+                place = find_elsewhere(
+                    os.path.join(self.task.root or "", path), self.task.listed_in or self.task.path
+                )
+                found = os.path.join(place, found) if place is not None else found
+            if len(self._located) > 100_000:
+                self._located.clear()
+            self._located[path] = found
+        return found
+
+    def spell(self, path: str) -> str:
+        """A media path as it must stand in the output."""
+        if not path or is_url(path):
+            return path
+        place = self.locate(path)
+        if is_url(place):
+            return place
+        if self.task.media_files != "keep":
+            place = self._bring(place, path)
+        elif os.path.isabs(path):
+            return path
+        spelled = os.path.relpath(os.path.abspath(place), self.task.base)
+        folder = path.endswith("/") or (self.format.name == "internvl" and os.path.isdir(place))
+        return spelled + "/" if folder else spelled
+
+    def _bring(self, place: str, path: str) -> str:
+        """Link or copy a media file into the output; returns where it will lie."""
+        if not os.path.exists(place):
+            raise CannotEncode("media-missing", f"{path} is not there, so it cannot be put into the output")
+        absolute = os.path.realpath(place)
+        mark = hashlib.blake2b(os.fsencode(absolute), digest_size=5).hexdigest()
+        relative = os.path.join("media", mark, os.path.basename(absolute))
+        there = os.path.join(self.task.folder, relative)
+        if not os.path.lexists(there):
+            os.makedirs(os.path.dirname(there), exist_ok=True)
+            # A killed run leaves temporaries only where the finished run throws everything away.
+            temporary = os.path.join(self.task.folder, SCRATCH, f"{secrets.token_hex(8)}.tmp")
+            os.makedirs(os.path.dirname(temporary), exist_ok=True)
+            if self.task.media_files == "link":
+                Path(temporary).symlink_to(absolute)
+            elif os.path.isdir(absolute):
+                shutil.copytree(absolute, temporary)
+            else:
+                shutil.copyfile(absolute, temporary)
+            try:
+                Path(temporary).rename(there)
+            except OSError:  # another process was first
+                if not os.path.lexists(there):
+                    raise
+                shutil.rmtree(temporary, ignore_errors=True)
+        return os.path.join(self.task.output, relative)
+
+    def _write(self, content: bytes, suffix: str, record: int) -> str:
+        relative = os.path.join("polygons", f"{self.task.number:03d}", f"{record:08d}{suffix}")
+        _put(os.path.join(self.task.folder, relative), content, self.task.folder)
+        return os.path.relpath(os.path.join(self.task.output, relative), self.task.base)
+
+
+def _put(path: str, content: bytes, folder: str) -> None:
+    """Write a file that is whole or absent."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = os.path.join(folder, SCRATCH, f"{os.getpid()}.tmp")
+    os.makedirs(os.path.dirname(temporary), exist_ok=True)
+    with open(temporary, "wb") as file:
+        file.write(content)
+    os.replace(temporary, path)
+
+
+__all__ = ["Outcome", "RecordConverter", "Task", "target", "targets"]
