@@ -7,7 +7,7 @@
     video = tensors.video_masks(sample, size=(256, 256))  # .masks (objects, frames, H, W), .frames
 
 Objects come in the order of the sample, frames by number, ascending. Masks are 0 and 1. At another size than their own
-they are exactly what resizing the full mask by the named rule gives (see `mmdata.masks.coarse`), without that full
+they are exactly what resizing the full mask by the named rule gives (see `mmdata.masks.resize_rules`), without that full
 mask being held for more than one object at a time.
 """
 
@@ -26,8 +26,9 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from mmdata.masks.coarse import ResizeRule, target_size
+from mmdata.masks.coarse import target_size
 from mmdata.masks.placed import DrawnMask, MaskSource, common_size
+from mmdata.masks.resize_rules import ResizeRule
 
 if TYPE_CHECKING:
     from schemas.sample import RasterRule, Sample

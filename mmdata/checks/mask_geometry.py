@@ -272,7 +272,7 @@ def rows_for_columns(record: RecordView, masks: MaskView) -> Iterator[Hit]:
     Good (geopixel; masks=full): {"image": "a.png", "segmentation": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
     del record
-    from mmdata.masks.order import reads_across
+    from mmdata.masks.transposed import reads_across
 
     across = [m for m in masks.rles if masks.picture in (None, m.size) and reads_across(m.rle)]
     if across:

@@ -2,19 +2,8 @@
 
 A resize rule that takes each new pixel from one old pixel needs that pixel alone. Runs are mapped without decoding;
 rings are drawn on one scratch canvas that all objects share, and the wanted rows and columns are picked from it. Only
-one full-size canvas is ever held, whatever the number of objects.
-
-=================  ====================================================================================================
-rule               exactly
-=================  ====================================================================================================
-``nearest``        ``torch.nn.functional.interpolate(mode="nearest")`` to that size
-``nearest-exact``  ``torch.nn.functional.interpolate(mode="nearest-exact")``
-``pil-nearest``    ``PIL.Image.resize(resample=NEAREST)``
-``cv2-nearest``    ``cv2.resize(interpolation=cv2.INTER_NEAREST)``
-``cv2-area``       ``cv2.resize(mask * 255, interpolation=cv2.INTER_AREA) > 127``: half of the pixel or more is covered
-``cv2-linear``     ``cv2.resize(mask * 255, interpolation=cv2.INTER_LINEAR) > 127``
-``scaled-rings``   *not* a resize: the points are scaled and drawn at the new size. Rings only; faster, approximate
-=================  ====================================================================================================
+one full-size canvas is ever held, whatever the number of objects. The names of the rules are those of
+`mmdata.masks.resize_rules`.
 """
 
 from __future__ import annotations
@@ -22,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +19,11 @@ from numpy.typing import NDArray
 from mmdata.errors import DataError, UnknownName
 from mmdata.masks.raster import checked_size, coco_points, opencv_points
 from mmdata.masks.raster import rasterize as rasterize_full
+from mmdata.masks.resize_rules import RESIZE_RULES, ResizeRule, line_sources
 from mmdata.masks.ring_arrays import Rings, as_sequence
 from mmdata.masks.rle import LIMIT_PIXELS, Runs, runs, size_of
 from schemas.sample import RasterRule
 
-PickRule = Literal["nearest", "nearest-exact", "pil-nearest", "cv2-nearest"]
-ResizeRule = Literal[PickRule, "cv2-area", "cv2-linear", "scaled-rings"]
-RESIZE_RULES: tuple[ResizeRule, ...] = get_args(ResizeRule)
 Mask: TypeAlias = NDArray[np.uint8]
 Size: TypeAlias = tuple[int, int]
 
@@ -206,30 +193,6 @@ def _sources(rule: str, old: Size, new: Size) -> tuple[Runs, Runs] | None:
     return line_sources(old[0], new[0], rule), line_sources(old[1], new[1], rule)
 
 
-@lru_cache(maxsize=64)
-def line_sources(old: int, new: int, rule: PickRule) -> Runs:
-    """For every new row or column the old one that it is taken from, int64 (new,), ascending."""
-    if rule == "cv2-nearest":
-        import cv2
-
-        line = np.arange(old, dtype=np.int32).view(np.float32).reshape(1, old)  # copied bit by bit
-        taken: Runs = (
-            cv2.resize(line, (new, 1), interpolation=cv2.INTER_NEAREST)[0].view(np.int32).astype(np.int64)
-        )
-    elif rule == "pil-nearest":
-        from PIL import Image
-
-        row = Image.fromarray(np.arange(old, dtype=np.int32).reshape(1, old))
-        taken = np.array(row.resize((new, 1), Image.Resampling.NEAREST))[0].astype(np.int64)
-    else:
-        # As torch computes it on the CPU: in single precision.
-        scale = np.float32(old) / np.float32(new)
-        at = np.arange(new, dtype=np.float32) + np.float32(0.5 if rule == "nearest-exact" else 0)
-        taken = np.minimum(np.floor(at * scale).astype(np.int64), old - 1)
-    taken.setflags(write=False)
-    return taken
-
-
 def _picked(part: Mask, box: tuple[int, int, int, int], new: Size, rows: Runs, columns: Runs) -> Mask:
     """The wanted rows and columns of a canvas that is zero outside of `box`."""
     left, top, right, bottom = box
@@ -282,8 +245,4 @@ def _scaled(rings: Rings, full: Size, new: Size, raster: RasterRule) -> Mask:
         scaled = [np.floor((ring + 0.5) * factor) for ring in points]
     else:
         scaled = [coco_points(ring, number) * factor for number, ring in enumerate(as_sequence(rings))]
-    if raster == "opencv":
-        return rasterize_full(scaled, new, raster)
-    from mmdata.masks.rle_decode import decode
-
-    return decode(coco_rle(scaled, new))
+    return rasterize_full(scaled, new, raster)

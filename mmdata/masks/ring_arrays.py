@@ -24,19 +24,26 @@ class RingError(DataError):
             (no point), ``short`` (fewer points than the rule takes), ``number`` (NaN or infinite), ``far`` (beyond
             what the reference can hold or walk).
         object: number of the object, where the caller gave it.
+        frame: key of the frame, where the caller gave it.
         ring: number of the ring in its object; None where it is not about one ring.
     """
 
     def __init__(
-        self, kind: RingErrorKind, message: str, *, ring: int | None = None, object: int | None = None
+        self,
+        kind: RingErrorKind,
+        message: str,
+        *,
+        ring: int | None = None,
+        object: int | None = None,
+        frame: str | None = None,
     ) -> None:
-        place = ", ".join(
-            f"{word} {number}" for word, number in (("object", object), ("ring", ring)) if number is not None
-        )
+        places = (("object", object), ("frame", frame), ("ring", ring))
+        place = ", ".join(f"{word} {value}" for word, value in places if value is not None)
         super().__init__(f"{place}: {message}" if place else message)
         self.kind: RingErrorKind = kind
         self.reason = message
         self.object = object
+        self.frame = frame
         self.ring = ring
 
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from mmdata.errors import DataError, UnknownName
+from mmdata.errors import DataError
 from mmdata.masks.raster import checked_size
+from mmdata.masks.resize_rules import PickRule, line_sources
 from mmdata.masks.rle import LIMIT_PIXELS, RLEError, Runs, area, size_of, spans
 from mmdata.masks.rle_encode import RLE, to_text
 from mmdata.masks.spans import deeper, lengths_between
-
-Nearest = Literal["nearest", "nearest-exact"]
-_FLAGS: dict[str, str] = {"nearest": "INTER_NEAREST", "nearest-exact": "INTER_NEAREST_EXACT"}
 
 
 def iou(a: Mapping[str, Any], b: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> float:
@@ -83,7 +81,7 @@ def crop(rle: Mapping[str, Any], box: tuple[int, int, int, int], *, limit_pixels
 def resize(
     rle: Mapping[str, Any],
     size: tuple[int, int],
-    rule: Nearest = "nearest",
+    rule: PickRule = "nearest",
     *,
     limit_pixels: int = LIMIT_PIXELS,
 ) -> RLE:
@@ -92,7 +90,7 @@ def resize(
     Args:
         rle: the mask.
         size: the new (height, width).
-        rule: ``nearest`` as ``cv2.INTER_NEAREST``, ``nearest-exact`` as ``cv2.INTER_NEAREST_EXACT`` (pixel centres).
+        rule: which pixel that is: `mmdata.masks.resize_rules` has the names, the same as for tensors.
         limit_pixels: largest ``height * width`` accepted, of both sizes.
 
     Raises:
@@ -101,7 +99,7 @@ def resize(
     """
     height, width = size_of(rle, limit_pixels=limit_pixels)
     new_height, new_width = checked_size(size, limit_pixels)
-    rows, columns = _sources(height, new_height, rule), _sources(width, new_width, rule)
+    rows, columns = line_sources(height, new_height, rule), line_sources(width, new_width, rule)
     column, upper, lower = _columns(rle, limit_pixels)
     # Sources ascend: the new rows of a piece lie together, and so do the new columns of a column.
     upper, lower = np.searchsorted(rows, upper), np.searchsorted(rows, lower)
@@ -112,18 +110,6 @@ def resize(
     base = new_column * new_height
     begin, end = base + np.repeat(upper, times), base + np.repeat(lower, times)
     return from_spans((new_height, new_width), *deeper(begin, end, 1))
-
-
-def _sources(old: int, new: int, rule: Nearest) -> Runs:
-    """For every new row or column the old one that it is taken from, int64 (new,), ascending."""
-    import cv2
-
-    if rule not in _FLAGS:
-        raise UnknownName("resize rule", rule, _FLAGS)
-    # Asked of OpenCV itself, so that its rounding is ours.
-    line = np.arange(old, dtype=np.float32).reshape(1, old)
-    resized: Any = cv2.resize(line, (new, 1), interpolation=getattr(cv2, _FLAGS[rule]))
-    return np.asarray(resized[0], np.int64)
 
 
 def _columns(rle: Mapping[str, Any], limit_pixels: int) -> tuple[Runs, Runs, Runs]:

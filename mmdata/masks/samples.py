@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError
-from mmdata.masks.polygon_file import PolygonFile, PolygonFileError, load_polygon_file
-from mmdata.masks.raster import checked_size, rasterize
-from mmdata.masks.ring_arrays import RingError, Rings
-from mmdata.masks.rle import LIMIT_PIXELS, RLEError
-from mmdata.masks.rle_decode import decode
-from schemas.sample import BoxMask, Mask, PolygonMask, RLEMask, Sample
+from mmdata.masks.placed import DrawnMask, MaskSource, ascending, common_size, declared_size
+from mmdata.masks.raster import checked_size
+from mmdata.masks.rle import LIMIT_PIXELS
+from schemas.sample import Sample
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -61,8 +60,10 @@ def iter_of(
 
     Args:
         sample: as any format decodes it.
-        size: (height, width) of the masks. Without it: what an RLE itself says, then what the record declares, then
-            the picture file's stored size (EXIF rotation is not applied, as no trainer applies it).
+        size: (height, width) of the canvas; nothing is resized to it. Without it: what an RLE itself says, the
+            picture file's stored size for a polygon file (as GeoPixel draws; EXIF rotation is not applied, as no
+            trainer applies it), for other rings what the record declares, and the picture's where that is missing.
+            Rings of COCO's rule are refused without a declared size, as their trainer refuses them.
         root: the directory that relative paths of polygon files and pictures start from; None is the working
             directory, as in the trainers.
         limit_pixels: largest ``height * width`` accepted.
@@ -70,10 +71,10 @@ def iter_of(
     Raises:
         DataError: a mask cannot be made; the message names file, record, object, frame and ring.
     """
-    reader = _Reader(sample, size, root, limit_pixels)
-    for number, one in enumerate(sample.objects):
-        for frame in ascending(one.masks):
-            yield ObjectMask(number, frame, reader.pixels(number, frame))
+    with _named(sample):
+        for mask in MaskSource(root, size=size, limit_pixels=limit_pixels).masks(sample):
+            pixels = _same(mask, size).draw()
+            yield ObjectMask(mask.object, mask.frame, pixels)
 
 
 def of(
@@ -96,19 +97,19 @@ def of(
     Raises:
         DataError: a mask cannot be made, sizes differ, or an object has not exactly one mask.
     """
-    reader = _Reader(sample, size, root, limit_pixels)
-    for number, one in enumerate(sample.objects):
-        if len(one.masks) != 1:
-            raise DataError(
-                f"{reader.place}object {number} has {len(one.masks)} masks, a picture's object has one; "
-                "`of_video` takes any number"
-            )
-    keys = [next(iter(one.masks)) for one in sample.objects]
-    height, width = reader.common_size(list(enumerate(keys)))
-    result = np.zeros((len(keys), height, width), np.uint8)
-    for number, key in enumerate(keys):
-        result[number] = reader.pixels(number, key)
-    return result
+    with _named(sample):
+        for number, one in enumerate(sample.objects):
+            if len(one.masks) != 1:
+                raise DataError(
+                    f"object {number} has {len(one.masks)} masks, a picture's object has one; "
+                    "`of_video` takes any number"
+                )
+        source = MaskSource(root, size=size, limit_pixels=limit_pixels)
+        found = list(source.masks(sample))
+        result = np.zeros((len(found), *_common(source, sample, found, size)), np.uint8)
+        for number, mask in enumerate(found):
+            result[number] = _same(mask, size).draw()
+        return result
 
 
 def of_video(
@@ -129,157 +130,46 @@ def of_video(
     Raises:
         DataError: a mask cannot be made, or sizes differ.
     """
-    reader = _Reader(sample, size, root, limit_pixels)
-    frames = ascending({frame for one in sample.objects for frame in one.masks})
-    pairs = [(number, frame) for number, one in enumerate(sample.objects) for frame in one.masks]
-    height, width = reader.common_size(pairs)
-    masks = np.zeros((len(sample.objects), len(frames), height, width), np.uint8)
-    given = np.zeros(masks.shape[:2], np.bool_)
-    column = {frame: i for i, frame in enumerate(frames)}
-    for number, frame in pairs:
-        masks[number, column[frame]] = reader.pixels(number, frame)
-        given[number, column[frame]] = True
-    return VideoMasks(frames, masks, given)
+    with _named(sample):
+        source = MaskSource(root, size=size, limit_pixels=limit_pixels)
+        found = list(source.masks(sample))
+        frames = ascending({mask.frame for mask in found})
+        at = _common(source, sample, found, size)
+        masks = np.zeros((len(sample.objects), len(frames), *at), np.uint8)
+        given = np.zeros(masks.shape[:2], np.bool_)
+        column = {frame: i for i, frame in enumerate(frames)}
+        for mask in found:
+            place = mask.object, column[mask.frame]
+            masks[place] = _same(mask, size).draw()
+            given[place] = True
+        return VideoMasks(frames, masks, given)
 
 
-def ascending(frames: Any) -> list[str]:
-    """Frame keys in order: by number where all are numbers (``2`` before ``10``), else by text."""
-    keys = list(frames)
-    if all(key.isascii() and key.isdigit() for key in keys):
-        return sorted(keys, key=lambda key: (int(key[:4300]), key))
-    return sorted(keys)
+@contextmanager
+def _named(sample: Sample) -> Iterator[None]:
+    """Errors say file and record."""
+    origin = sample.origin
+    try:
+        yield
+    except DataError as error:
+        if origin is None:
+            raise
+        line = f", line {origin.line}" if origin.line else ""
+        raise DataError(f"{origin.path}: record {origin.record}{line}: {error}") from error
 
 
-def _filled(mask: BoxMask, size: tuple[int, int]) -> Pixels:
-    """A box's pixels: its sides rounded to whole pixels, right and bottom exclusive."""
-    height, width = size
-    left, top, right, bottom = (
-        min(max(round(v * side / mask.scale), 0), side)
-        for v, side in zip(mask.box, (width, height, width, height), strict=True)
-    )
-    pixels = np.zeros(size, np.uint8)
-    pixels[top:bottom, left:right] = 1
-    return pixels
+def _same(mask: DrawnMask, size: tuple[int, int] | None) -> DrawnMask:
+    if size is not None and mask.size != tuple(size):
+        raise DataError(f"{mask.name}: the RLE has the size {list(mask.size)}, asked for {list(size)}")
+    return mask
 
 
-class _Reader:
-    """Makes masks of one sample; a polygon file is read once."""
-
-    def __init__(
-        self, sample: Sample, size: tuple[int, int] | None, root: str | None, limit_pixels: int
-    ) -> None:
-        self.sample = sample
-        self.size = None if size is None else checked_size(size, limit_pixels)
-        self.root = root
-        self.limit_pixels = limit_pixels
-        self.files: dict[str, PolygonFile] = {}
-        self.stored: dict[int | None, tuple[int, int]] = {}
-        origin = sample.origin
-        line = f", line {origin.line}" if origin and origin.line else ""
-        self.place = f"{origin.path}: record {origin.record}{line}: " if origin else ""
-
-    def pixels(self, number: int, frame: str) -> Pixels:
-        """One mask, uint8 (h, w)."""
-        mask = self.sample.objects[number].masks[frame]
-        where = f"{self.place}object {number}" + (f", frame {frame!r}" if frame else "")
-        try:
-            if mask is None:
-                return np.zeros(self._canvas(number, mask), np.uint8)
-            if isinstance(mask, RLEMask):
-                found = decode(
-                    {"size": list(mask.size), "counts": mask.counts}, limit_pixels=self.limit_pixels
-                )
-                if self.size is not None and found.shape != self.size:
-                    raise DataError(f"the RLE has the size {list(mask.size)}, asked for {list(self.size)}")
-                return found
-            canvas = self._canvas(number, mask)
-            if isinstance(mask, BoxMask):
-                return _filled(mask, canvas)
-            return rasterize(self._rings(mask), canvas, mask.rule, limit_pixels=self.limit_pixels)
-        except (RingError, RLEError, PolygonFileError) as error:
-            raise DataError(f"{where}: {error}") from error
-        except DataError as error:
-            raise DataError(f"{where}: {error}") from None
-
-    def common_size(self, pairs: list[tuple[int, str]]) -> tuple[int, int]:
-        """(height, width) of all masks named, before any is made."""
-        if self.size is not None:
-            return self.size
-        found: dict[tuple[int, int], str] = {}
-        for number, frame in pairs:
-            where = f"object {number}" + (f", frame {frame!r}" if frame else "")
-            try:
-                size = self._canvas(number, self.sample.objects[number].masks[frame])
-            except DataError as error:
-                raise DataError(f"{self.place}{where}: {error}") from None
-            found.setdefault(size, where)
-        if len(found) > 1:
-            (first, one), (second, other) = list(found.items())[:2]
-            raise DataError(
-                f"{self.place}masks of different sizes: {list(first)} at {one}, {list(second)} at {other}"
-            )
-        return next(iter(found)) if found else self._declared(None) or (0, 0)
-
-    def _canvas(self, number: int, mask: Mask | None) -> tuple[int, int]:
-        if self.size is not None:
-            return self.size
-        if isinstance(mask, RLEMask):
-            return checked_size(mask.size, self.limit_pixels)
-        media = self.sample.objects[number].media
-        size = self._declared(media) or self._stored(media)
-        return checked_size(size, self.limit_pixels)
-
-    def _declared(self, media: int | None) -> tuple[int, int] | None:
-        if self.sample.height and self.sample.width:
-            return self.sample.height, self.sample.width
-        if media is not None and media < len(self.sample.media):
-            one = self.sample.media[media]
-            if one.height and one.width:
-                return one.height, one.width
-        return None
-
-    def _stored(self, media: int | None) -> tuple[int, int]:
-        if media in self.stored:
-            return self.stored[media]
-        if media is None or media >= len(self.sample.media):
-            raise DataError("the record declares no height and width and has no picture; `size` says them")
-        one = self.sample.media[media]
-        if one.kind == "video":
-            raise DataError("the record declares no height and width of its video; `size` says them")
-        from mmdata.media.images import probe
-        from mmdata.media.paths import resolve
-
-        path = resolve(one.paths[0], root=self.root)
-        facts = probe(path, "header")
-        if facts.width is None or facts.height is None:
-            reason = facts.detail or "its size cannot be read"
-            raise DataError(f"the record declares no height and width, and of {path}: {reason}")
-        self.stored[media] = facts.height, facts.width
-        return self.stored[media]
-
-    def _rings(self, mask: PolygonMask) -> Rings:
-        if mask.rings is not None:
-            return mask.rings
-        if mask.file is None or mask.index is None:
-            raise DataError("a polygon mask without rings and without a polygon file")
-        file = self._file(mask.file)
-        if not 0 <= mask.index < file.n_objects:
-            raise DataError(f"{mask.file} has {file.n_objects} objects, none with the index {mask.index}")
-        first, stop = file.object_offsets[mask.index : mask.index + 2].tolist()
-        return [file.ring(i) for i in range(first, stop)]
-
-    def _file(self, name: str) -> PolygonFile:
-        if name not in self.files:
-            from mmdata.media.paths import resolve
-
-            path = resolve(name, root=self.root)
-            try:
-                with open(path, "rb") as stream:
-                    data = stream.read()
-            except (OSError, ValueError) as error:
-                raise DataError(f"the polygon file {path} cannot be read: {error}") from None
-            try:
-                self.files[name] = load_polygon_file(data)
-            except PolygonFileError as error:
-                raise DataError(f"the polygon file {path}: {error}") from error
-        return self.files[name]
+def _common(
+    source: MaskSource, sample: Sample, masks: list[DrawnMask], size: tuple[int, int] | None
+) -> tuple[int, int]:
+    """(height, width) of all these masks, or of those that there would be."""
+    if size is not None:
+        return checked_size(size, source.limit_pixels)
+    if masks:
+        return common_size(masks, None)
+    return declared_size(sample) or (0, 0)

@@ -14,7 +14,8 @@ from PIL import Image
 
 from mmdata import masks
 from mmdata.errors import DataError
-from mmdata.masks.coarse import coarse_rings, coarse_rle, line_sources, scratch, target_size
+from mmdata.masks.coarse import coarse_rings, coarse_rle, scratch, target_size
+from mmdata.masks.resize_rules import line_sources
 
 EXACT = ("nearest", "nearest-exact", "cv2-nearest", "cv2-area", "cv2-linear")
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from mmdata import masks
 from mmdata.masks.geometry import clipped_area, crossings, extents, repeated_points, straight_points
-from mmdata.masks.order import reads_across
 from mmdata.masks.polygon_file import PolygonFile
+from mmdata.masks.transposed import reads_across
 from mmdata.masks.twins import ring_iou, twins
 
 POINT = st.tuples(st.integers(-20, 80), st.integers(-20, 80))

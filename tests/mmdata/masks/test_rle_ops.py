@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from pycocotools import mask as coco
 
 from mmdata import masks
@@ -30,9 +32,13 @@ def test_runs_agree_with_pixels(masks_like, n):
         w, h = int(rng.integers(1, width - x + 1)), int(rng.integers(1, height - y + 1))
         assert masks.crop(rles[0], (x, y, w, h)) == masks.encode(mask[y : y + h, x : x + w])
         size = tuple(int(v) for v in rng.integers(1, 60, 2))
-        for rule, flag in (("nearest", cv2.INTER_NEAREST), ("nearest-exact", cv2.INTER_NEAREST_EXACT)):
-            resized = cv2.resize(mask, size[::-1], interpolation=flag)
-            assert masks.resize(rles[0], size, rule) == masks.encode(resized)
+        resized = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
+        assert masks.resize(rles[0], size, "cv2-nearest") == masks.encode(resized)
+        resized = np.asarray(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
+        assert masks.resize(rles[0], size, "pil-nearest") == masks.encode(resized)
+        for rule in ("nearest", "nearest-exact"):
+            resized = torch.nn.functional.interpolate(torch.from_numpy(mask)[None, None], size, mode=rule)
+            assert masks.resize(rles[0], size, rule) == masks.encode(resized[0, 0].numpy())
 
 
 def test_two_empty_masks_have_nothing_in_common():
@@ -55,7 +61,7 @@ def test_what_does_not_fit_is_named():
         with pytest.raises(DataError, match="not inside"):
             masks.crop(one, box)
     with pytest.raises(UnknownName):
-        masks.resize(one, (2, 2), "bilinear")
+        masks.resize(one, (2, 2), "cv2-linear")
     for size in ((0, 1), (10**9, 10**9), (2.5, 2), 3):
         with pytest.raises(DataError):
             masks.resize(one, size)
