@@ -24,6 +24,8 @@ def square(low, high):
 
 
 point = st.tuples(st.floats(-50, 50), st.integers(-50, 50)).map(list)
+# Sixteenths: of sides of 1e-157 pixels no area is left, which neither side of a comparison can be right about.
+plain_point = st.tuples(st.integers(-800, 800).map(lambda n: n / 16), st.integers(-50, 50)).map(list)
 objects = st.lists(st.lists(st.lists(point, max_size=6), max_size=4), max_size=4)
 
 
@@ -120,7 +122,7 @@ def test_inner_rings(name, polygons, expected):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.lists(point, min_size=3, max_size=5), min_size=2, max_size=6))
+@given(st.lists(st.lists(plain_point, min_size=3, max_size=5), min_size=2, max_size=6))
 def test_inner_rings_of_simple_rings_are_those_that_shapely_covers(ring_list):
     shapes = [shapely.polygons(ring) for ring in ring_list]
     found = {inner for inner, _ in inner_rings(load([ring_list])).pairs}
