@@ -117,11 +117,7 @@ class Batches:
             else:
                 samples.append(one)
         if bad and self.stop:
-            first = bad[0]
-            return DataError(
-                f"{first.source}: record {first.record}: {first.reason} "
-                f"(on_bad_sample: quarantine leaves such samples out and lists them)"
-            )
+            return DataError(f"{bad[0]} (on_bad_sample: quarantine leaves such samples out and lists them)")
         batch = self.collate(samples)
         batch.notes = {"bad": bad, "step": job.step}
         return batch
