@@ -141,6 +141,7 @@ def loader(
     jobs: Jobs, batches: Batches, *, workers: int, prefetch: int, pin: bool
 ) -> Iterator[Batch | DataError]:
     """Batches in the order of the jobs, made in `workers` processes (0: in this one)."""
+    import torch
     from torch.utils.data import DataLoader
 
     return iter(
@@ -153,5 +154,6 @@ def loader(
             prefetch_factor=prefetch if workers else None,
             multiprocessing_context="spawn" if workers else None,
             pin_memory=pin,
+            generator=torch.Generator(),  # the loader draws a seed; the global state must not move when a run is resumed
         )
     )
