@@ -10,31 +10,33 @@ from statistics import median
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 BUDGET = 2048
 BATCH = 8
+SAMPLES = 40
 
 
 def main(rounds: int = 3) -> None:
     """Print how full the sequences are and what packing gains over padding, random order and grouped by length."""
     import numpy as np
     import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
     from mmtrain.attention import register
     from mmtrain.data.collate import packed, padded
     from mmtrain.data.encode import Encoded, Size
     from mmtrain.data.packing import pack
     from mmtrain.losses import weighted_nll
-    from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.set_num_threads(1)
     rng = random.Random(0)
-    lengths = [min(1024, int(rng.lognormvariate(4.8, 0.8)) + 8) for _ in range(96)]
+    lengths = [min(1024, int(rng.lognormvariate(4.8, 0.8)) + 8) for _ in range(SAMPLES)]
     samples = []
     for n in lengths:
         ids = np.random.default_rng(n).integers(0, 1990, n).astype(np.int64)
         samples.append(Encoded(ids, np.where(np.arange(n) > n // 2, ids, -100)))
     config = Qwen2Config(
         vocab_size=2000,
-        hidden_size=256,
-        intermediate_size=704,
-        num_hidden_layers=4,
+        hidden_size=128,
+        intermediate_size=352,
+        num_hidden_layers=3,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=8192,
@@ -44,10 +46,13 @@ def main(rounds: int = 3) -> None:
     ranked = sorted(samples, key=lambda s: len(s.input_ids))
     bins = pack([Size(n, 0) for n in lengths], Size(BUDGET, 0))
     ways = {
-        "padded": ("sdpa", [padded(samples[i : i + BATCH], None, "token", 0) for i in range(0, 96, BATCH)]),
+        "padded": (
+            "sdpa",
+            [padded(samples[i : i + BATCH], None, "token", 0) for i in range(0, SAMPLES, BATCH)],
+        ),
         "padded by length": (
             "sdpa",
-            [padded(ranked[i : i + BATCH], None, "token", 0) for i in range(0, 96, BATCH)],
+            [padded(ranked[i : i + BATCH], None, "token", 0) for i in range(0, SAMPLES, BATCH)],
         ),
         "packed": (register(), [packed([samples[i] for i in one], None, "token") for one in bins]),
     }
