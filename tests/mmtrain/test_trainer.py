@@ -173,7 +173,6 @@ def test_killed_ranks_go_on_bit_for_bit(
         "save_steps": 3,
         "max_steps": 11,
         "packing_window": 8,
-        "max_length": 200,
         "deepspeed": ZERO[stage],
     }
     more |= {"dtype": dtype, "dataloader_num_workers": 1, **parts}
