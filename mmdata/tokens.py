@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import MissingExtra, UsageError
+from mmdata.templates import get_template
 from mmdata.tiling import INTERNVL_MAX_TILES, hd_tokens, internvl_tile_tokens, internvl_tiles
 
 if TYPE_CHECKING:
@@ -162,23 +163,17 @@ class _Chat:
         return [(speaker, f"{self.before[speaker]}{text}{self.after}") for speaker, text in spoken]
 
 
-_SPEAKERS = ("system", "user", "assistant")
-_CHATML_WORDS = {speaker: f"<|im_start|>{speaker}\n" for speaker in _SPEAKERS}
-_PHI3_WORDS = {speaker: f"<|{speaker}|>\n" for speaker in _SPEAKERS}
+def _chat(name: str) -> _Chat:
+    template = get_template(name)
+    before: dict[str, str] = dict(template.before)  # type: ignore[arg-type]
+    return _Chat(before, template.end + template.gap, template.system)
 
-_INTERNVL_SYSTEM = "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, 是一个有用无害的人工智能助手。"
-_INTERNVL_25_SYSTEM = "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
 
-_INTERNVL: dict[str, _Chat] = {
-    "internvl2_5": _Chat(_CHATML_WORDS, "<|im_end|>\n", _INTERNVL_25_SYSTEM),
-    "Hermes-2": _Chat(_CHATML_WORDS, "<|im_end|>", _INTERNVL_SYSTEM),
-    "internlm2-chat": _Chat(_CHATML_WORDS, "<|im_end|>", _INTERNVL_SYSTEM),
-    "phi3-chat": _Chat(_PHI3_WORDS, "<|end|>", _INTERNVL_SYSTEM),
-}
-"""InternVL's conversation templates; the system texts are those that the models were trained with."""
+_INTERNVL = {name: _chat(name) for name in ("internvl2_5", "Hermes-2", "internlm2-chat", "phi3-chat")}
+"""InternVL's conversation templates."""
 
-_QWEN2 = _Chat(_CHATML_WORDS, "<|im_end|>\n", "You are a helpful assistant.")
-_CHATML = _Chat(_CHATML_WORDS, "<|im_end|>\n", None)
+_QWEN2 = _chat("qwen2-vl")
+_CHATML = replace(_QWEN2, system=None)
 
 _INTERNVL_LEAST_FRAMES = 8
 """InternVL's default ``--min_num_frame``."""

@@ -1,0 +1,1 @@
+"""From canonical samples to the tensors that a model is trained on: order -> packing -> encode -> collate."""

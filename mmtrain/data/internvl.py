@@ -1,0 +1,176 @@
+"""InternVL's pictures: dynamic tiles of 448 pixels, 256 tokens each, bit for bit as ``dynamic_preprocess`` cuts them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from mmdata.errors import DataError
+from mmdata.tiling import INTERNVL_MAX_TILES, Grid, internvl_grid, internvl_tile_tokens
+from mmtrain.data.encode import Tiles, media_path
+
+if TYPE_CHECKING:
+    from schemas.sample import Media
+
+MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
+STD = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
+"""ImageNet's mean and standard deviation of each channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternVLMedia:
+    """How InternVL takes pictures.
+
+    Attributes:
+        tile: side of a tile in pixels (``force_image_size``).
+        tokens: tokens of a tile; None: by InternVL's formula, 256 for 448 pixels.
+        min_tiles: ``min_dynamic_patch``.
+        max_tiles: ``max_dynamic_patch``; several pictures of a sample share it.
+        thumbnail: ``use_thumbnail``: a picture of more than one tile gets one more, of the whole.
+        dynamic: ``dynamic_image_size``; without it every picture is one tile.
+        frames: most frames of a video, taken evenly; each is one tile.
+    """
+
+    tile: int = 448
+    tokens: int | None = None
+    min_tiles: int = 1
+    max_tiles: int = INTERNVL_MAX_TILES
+    thumbnail: bool = True
+    dynamic: bool = True
+    frames: int = 8
+
+    @property
+    def tile_tokens(self) -> int:
+        """Tokens of one tile."""
+        return internvl_tile_tokens(self.tile) if self.tokens is None else self.tokens
+
+    def measure(self, media: list[Media], root: str | None, max_tiles: int | None) -> list[list[Tiles]]:
+        """Tiles of each picture; one a frame for videos. Reads headers only.
+
+        Raises:
+            DataError: a file is no picture that can be opened.
+        """
+        share = self._share(media, max_tiles)
+        result = []
+        for one in media:
+            if one.kind == "image":
+                path = media_path(one.paths[0], root)
+                result.append([self._tiles(self._grid(header_size(path), share))])
+            else:
+                result.append([Tiles(self.tile_tokens, 1)] * len(frame_paths(one, root, self.frames)))
+        return result
+
+    def pixels(
+        self, media: list[Media], root: str | None, max_tiles: int | None
+    ) -> tuple[list[list[Tiles]], dict[str, npt.NDArray[Any]]]:
+        """Tiles and ``pixel_values`` (tiles, 3, S, S) float32, pictures in order.
+
+        Raises:
+            DataError: a picture cannot be read to its end.
+        """
+        share = self._share(media, max_tiles)
+        counts: list[list[Tiles]] = []
+        arrays: list[npt.NDArray[np.float32]] = []
+        for one in media:
+            if one.kind == "image":
+                picture = load_rgb(media_path(one.paths[0], root))
+                grid = self._grid(picture.size, share)
+                arrays.append(self.cut(picture, grid))
+                counts.append([self._tiles(grid)])
+            else:
+                frames = [load_rgb(path) for path in frame_paths(one, root, self.frames)]
+                arrays += [self.cut(frame, Grid(1, 1)) for frame in frames]
+                counts.append([Tiles(self.tile_tokens, 1)] * len(frames))
+        return counts, {"pixel_values": np.concatenate(arrays)}
+
+    def cut(self, picture: Image.Image, grid: Grid) -> npt.NDArray[np.float32]:
+        """Tiles of a picture in rows from the top left, then the thumbnail: (tiles, 3, S, S) float32, normalised."""
+        side = self.tile
+        whole = np.asarray(picture.resize((side * grid.columns, side * grid.rows)))
+        tiles = whole.reshape(grid.rows, side, grid.columns, side, 3).transpose(0, 2, 4, 1, 3)
+        tiles = tiles.reshape(grid.tiles, 3, side, side)
+        if self.thumbnail and grid.tiles != 1:
+            small = np.asarray(picture.resize((side, side))).transpose(2, 0, 1)[None]
+            tiles = np.concatenate([tiles, small])
+        scaled = tiles.astype(np.float32)
+        scaled /= np.float32(255)
+        scaled -= MEAN
+        scaled /= STD
+        return scaled
+
+    def dummy(self) -> tuple[Tiles, dict[str, npt.NDArray[Any]]]:
+        """One tile of zeros."""
+        return Tiles(self.tile_tokens, 1), {
+            "pixel_values": np.zeros((1, 3, self.tile, self.tile), np.float32)
+        }
+
+    def _share(self, media: list[Media], max_tiles: int | None) -> int:
+        most = self.max_tiles if max_tiles is None else max_tiles
+        return max(1, most // len(media)) if len(media) > 1 else most
+
+    def _grid(self, size: tuple[int, int], most: int) -> Grid:
+        if not self.dynamic:
+            return Grid(1, 1)
+        return internvl_grid(*size, min_tiles=self.min_tiles, max_tiles=most, tile=self.tile)
+
+    def _tiles(self, grid: Grid) -> Tiles:
+        count = grid.tiles + int(self.thumbnail and grid.tiles != 1)
+        return Tiles(count * self.tile_tokens, count)
+
+
+@lru_cache(maxsize=65536)
+def header_size(path: str) -> tuple[int, int]:
+    """(width, height) in pixels as stored.
+
+    Raises:
+        DataError: there is no such picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except Exception as error:  # Pillow's readers raise whatever they stumble over; all of it means: unusable
+        raise DataError(f"{path}: cannot be opened as a picture: {error}") from None
+
+
+def load_rgb(path: str) -> Image.Image:
+    """A picture in RGB, EXIF rotation not applied, as the trainers load it.
+
+    Raises:
+        DataError: it cannot be decoded to its end.
+    """
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except Exception as error:
+        raise DataError(f"{path}: cannot be decoded: {error}") from None
+
+
+_NUMBER = re.compile(r"_(\d+)\.\w+$")
+
+
+def frame_paths(media: Media, root: str | None, most: int) -> list[str]:
+    """Pictures of a video: a list of frames or a folder of ``…_<n>.jpg``; at most `most`, at the middle of even parts.
+
+    Raises:
+        DataError: it is neither, or holds no frame.
+    """
+    if media.kind == "frames":
+        paths = [media_path(path, root) for path in media.paths]
+    else:
+        folder = media_path(media.paths[0], root)
+        if not os.path.isdir(folder):
+            raise DataError(f"{folder}: not a folder of frames; extract the frames of a video file first")
+        names = sorted(os.listdir(folder), key=lambda n: (int(m[1]) if (m := _NUMBER.search(n)) else -1, n))
+        paths = [os.path.join(folder, name) for name in names]
+    if not paths:
+        raise DataError(f"{media.paths[0] if media.paths else 'a video'}: no frames")
+    if len(paths) <= most:
+        return paths
+    return [paths[int((i + 0.5) * len(paths) / most)] for i in range(most)]

@@ -1,0 +1,190 @@
+"""Parts of a model: vision, projector, language. Which are trained, how, and at what learning rate."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from mmdata.errors import UsageError
+from mmtrain.settings import Settings
+
+PartName: TypeAlias = Literal["vision", "projector", "language"]
+PARTS: tuple[PartName, ...] = ("vision", "projector", "language")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Where the parts of a model family lie, as regular expressions over parameter names.
+
+    Attributes:
+        projector: tried first.
+        vision: tried second; everything else is language.
+        layer: vision layers; group 1 is the number.
+        targets: linear layers that adapters go to, by part.
+    """
+
+    projector: str
+    vision: str
+    layer: str
+    targets: dict[PartName, str]
+
+
+_LANGUAGE = r".*language_model.*\.(?:q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|qkv_proj|gate_up_proj|wqkv|wo|w1|w2|w3)"
+
+FAMILIES: dict[str, Family] = {
+    "internvl": Family(
+        r"multi_modal_projector",
+        r"vision_tower",
+        r"vision_tower\.encoder\.layer\.(\d+)\.",
+        {
+            "vision": r".*vision_tower.*\.(?:q_proj|k_proj|v_proj|projection_layer|fc1|fc2)",
+            "projector": r".*multi_modal_projector\.linear_\d",
+            "language": _LANGUAGE,
+        },
+    ),
+    "llava_onevision": Family(
+        r"multi_modal_projector|image_newline",
+        r"vision_tower",
+        r"vision_tower\.(?:vision_model\.)?encoder\.layers\.(\d+)\.",
+        {
+            "vision": r".*vision_tower.*\.(?:q_proj|k_proj|v_proj|out_proj|fc1|fc2)",
+            "projector": r".*multi_modal_projector\.linear_\d",
+            "language": _LANGUAGE,
+        },
+    ),
+    "qwen2_5_vl": Family(
+        r"visual\.merger",
+        r"visual",
+        r"visual\.blocks\.(\d+)\.",
+        {
+            "vision": r".*visual\.blocks.*\.(?:qkv|proj|gate_proj|up_proj|down_proj|fc1|fc2)",
+            "projector": r".*visual\.merger\.mlp\.\d",
+            "language": _LANGUAGE,
+        },
+    ),
+}
+FAMILIES["qwen2_vl"] = FAMILIES["qwen2_5_vl"]
+
+
+def family_of(model_type: str) -> Family:
+    """The family of a model type.
+
+    Raises:
+        UsageError: it is not known.
+    """
+    if model_type not in FAMILIES:
+        raise UsageError(
+            f"model type {model_type!r} is not supported; supported: {', '.join(sorted(FAMILIES))}"
+        )
+    return FAMILIES[model_type]
+
+
+def part_of(name: str, family: Family) -> PartName:
+    """The part that a parameter or module belongs to."""
+    if re.search(family.projector, name):
+        return "projector"
+    return "vision" if re.search(family.vision, name) else "language"
+
+
+def apply_parts(model: Any, settings: Settings, tokenizer: Any) -> Any:
+    """Freeze, thaw and adapt the parts as the settings say.
+
+    Args:
+        model: a Hugging Face image-text-to-text model.
+        settings: `vision`, `projector`, `language` and `lora` count.
+        tokenizer: tells the ids of new tokens.
+
+    Returns:
+        The model, inside peft's wrapper if any part has adapters.
+
+    Raises:
+        UsageError: nothing would be trained, or adapters find no layer.
+    """
+    family = family_of(model.config.model_type)
+    tuning = {part: getattr(settings, part) for part in PARTS}
+    adapted: list[PartName] = [part for part in PARTS if tuning[part].tuning == "lora"]
+    if adapted:
+        model = _adapt(model, settings, tokenizer, family, adapted)
+    last = _first_trained_layer(model, family, settings.vision.last_layers)
+    saved = re.compile("|".join(map(re.escape, settings.lora.modules_to_save)) or r"(?!)")
+    for name, weight in model.named_parameters():
+        own = "lora_" in name or "modules_to_save" in name or "trainable_tokens" in name
+        if own or (adapted and saved.search(name)):
+            continue
+        part = part_of(name, family)
+        trained = tuning[part].tuning == "full"
+        if part == "vision" and trained and settings.vision.last_layers is not None:
+            layer = re.search(family.layer, name)
+            trained = layer is not None and int(layer[1]) >= last
+        weight.requires_grad_(trained)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise UsageError(
+            "every part is frozen: nothing to train; set `full` or `lora` for vision, projector or language"
+        )
+    return model
+
+
+def _first_trained_layer(model: Any, family: Family, count: int | None) -> int:
+    numbers = {int(m[1]) for name, _ in model.named_parameters() if (m := re.search(family.layer, name))}
+    if count is None:
+        return 0
+    if not 1 <= count <= len(numbers):
+        raise UsageError(f"vision.last_layers: {count}; the model has {len(numbers)} vision layers")
+    return max(numbers) + 1 - count
+
+
+def _adapt(model: Any, settings: Settings, tokenizer: Any, family: Family, parts: list[PartName]) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    lora = settings.lora
+    targets = lora.target_modules or "|".join(f"(?:{family.targets[part]})" for part in parts)
+    if not any(re.fullmatch(targets, name) for name, _ in model.named_modules()):
+        raise UsageError(f"lora.target_modules: {targets} matches no layer of the model")
+    rows = None
+    if lora.new_tokens:
+        ids = [tokenizer.convert_tokens_to_ids(token) for token in lora.new_tokens]
+        unknown = [
+            t for t, i in zip(lora.new_tokens, ids, strict=True) if i is None or i == tokenizer.unk_token_id
+        ]
+        if unknown:
+            raise UsageError(f"lora.new_tokens: the tokenizer does not know {', '.join(unknown)}")
+        tied = getattr(model.config, "tie_word_embeddings", False)
+        rows = {"embed_tokens": ids} | ({} if tied else {"lm_head": ids})
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+        modules_to_save=list(lora.modules_to_save) or None,
+        trainable_token_indices=rows,
+    )
+    return get_peft_model(model, config, autocast_adapter_dtype=False)
+
+
+def parameter_groups(model: Any, settings: Settings) -> list[dict[str, Any]]:
+    """Optimizer groups by part and by weight decay; biases and norms are not decayed.
+
+    Each has ``base_lr``, the learning rate at the schedule's top, and ``name``.
+    """
+    family = family_of(model.config.model_type)
+    groups: dict[tuple[PartName, bool], list[Any]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            shape = getattr(weight, "ds_shape", weight.shape)  # ZeRO-3 leaves an empty tensor in place
+            decayed = len(shape) > 1
+            groups.setdefault((part_of(name, family), decayed), []).append(weight)
+    found = []
+    for (part, decayed), weights in sorted(groups.items(), key=lambda item: item[0]):
+        rate = getattr(settings, part).learning_rate
+        rate = settings.learning_rate if rate is None else rate
+        found.append(
+            {
+                "params": weights,
+                "lr": rate,
+                "base_lr": rate,
+                "weight_decay": settings.weight_decay if decayed else 0.0,
+                "name": part if decayed else f"{part}, not decayed",
+            }
+        )
+    return found

@@ -1,0 +1,518 @@
+"""The training loop: plain, on `deepspeed.initialize`.
+
+Every optimizer step: take the step's micro-batches, add up the weights of their labels over all ranks, run each forward
+and backward with its share of the step's loss, step, log. Ranks run through the same modules in the same order whatever
+their batches hold, so no ZeRO stage waits for ever (see `mmtrain.data.collate.packed`: filler).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmdata.errors import DataError, UsageError
+from mmtrain import checkpoint, schedule
+from mmtrain.data.encode import Encoded, Size
+from mmtrain.data.loader import Batches, Jobs, StepEnd, loader
+from mmtrain.data.order import EpochPlan, Order, ShuffledPlan
+from mmtrain.data.packing import Rows, State
+from mmtrain.data.sources import BadSample, Reader
+from mmtrain.log import LOG, Log, drop_after
+from mmtrain.parts import parameter_groups
+from mmtrain.settings import Settings, to_plain
+
+if TYPE_CHECKING:
+    from mmtrain.data.collate import Batch
+
+QUARANTINE = "quarantine.jsonl"
+SETTINGS = "settings.json"
+
+
+def train(settings: Settings) -> dict[str, Any]:
+    """Train; every rank calls it, under torchrun or alone.
+
+    Returns:
+        The last entry of the log and what the run counted.
+
+    Raises:
+        UsageError: the settings cannot be carried out.
+        DataError: a bad sample with ``on_bad_sample: stop``.
+    """
+    prepare()
+    import torch.distributed as dist
+
+    run = Run(settings)
+    try:
+        result = run.train()
+        dist.barrier()
+    finally:
+        run.close()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    return result
+
+
+def prepare() -> None:
+    """Environment and process group; one process alone becomes a group of one."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for key, value in {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}.items():
+        os.environ.setdefault(key, value)
+    if "MASTER_PORT" not in os.environ:
+        os.environ["MASTER_PORT"] = str(_free_port())
+    import torch
+
+    cpu = not torch.cuda.is_available()
+    if cpu:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    import logging
+
+    import deepspeed
+    import deepspeed.ops
+
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    if cpu:  # otherwise DeepSpeed compiles a helper at start, which needs a compiler and 40 seconds
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    else:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    deepspeed.init_distributed("gloo" if cpu else "nccl", verbose=False)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Run:
+    """One run: its model, data, log and place in training.
+
+    Args:
+        settings: what to do.
+
+    Attributes:
+        engine: DeepSpeed's engine.
+        step: optimizer steps done.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        import torch
+        import torch.distributed as dist
+
+        self.settings = settings
+        self.rank, self.world = dist.get_rank(), dist.get_world_size()
+        self.recipe = import_module(f"mmtrain.recipes.{settings.recipe}")
+        self.encoder = self.recipe.make_encoder(settings)
+        self.config = deepspeed_config(settings, self.world)
+        self.stage = int(self.config["zero_optimization"]["stage"])
+        self.order = Order(self._plan, _epochs(settings))
+        self.reader = Reader(
+            settings.train,
+            self.encoder,
+            max_length=settings.max_length,
+            max_tiles=settings.packed_tiles if settings.packing else None,
+        )
+        torch.manual_seed(settings.seed)
+        self.engine, self.model = self._engine()
+        self.device, self.dtype = self.engine.device, next(self.model.parameters()).dtype
+        self.step = 0
+        self.order_hash = ""
+        self.state = State()
+        self.tokens = self.samples = self.bad = 0
+        self.best: tuple[float, int] | None = None
+        self.since_best = 0
+        self._resume()
+        self.total = self._total()
+        self.log: Log | None = None
+        if self.rank == 0:
+            path = Path(settings.output_dir)
+            path.mkdir(parents=True, exist_ok=True)
+            for name in (LOG, QUARANTINE):
+                drop_after(path / name, self.step)
+            plain = to_plain(settings)
+            (path / SETTINGS).write_text(json.dumps(plain, indent=1), "utf-8")
+            self.log = Log(path, settings.report_to, self.total, plain)
+
+    def close(self) -> None:
+        """Finish the log."""
+        if self.log is not None:
+            self.log.close()
+
+    # --- making ---------------------------------------------------------------------------------------------------
+
+    def _plan(self, epoch: int) -> EpochPlan:
+        return ShuffledPlan([len(source) for source in self.settings.train], self.settings.seed, epoch)
+
+    def _engine(self) -> tuple[Any, Any]:
+        import deepspeed
+        import torch
+
+        keep = None
+        if self.stage == 3:  # from_pretrained then loads straight into shards, as long as this object lives
+            from transformers.integrations.deepspeed import HfDeepSpeedConfig
+
+            keep = HfDeepSpeedConfig(self.config)  # type: ignore[no-untyped-call]
+        model = self.recipe.make_model(self.settings, self.encoder.tokenizer)
+        s = self.settings
+        optimizer = torch.optim.AdamW(
+            parameter_groups(model, s), betas=(s.adam_beta1, s.adam_beta2), eps=s.adam_epsilon
+        )
+        engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=self.config)
+        del keep
+        return engine, model
+
+    def _resume(self) -> None:
+        path = checkpoint.to_resume(self.settings.resume, self.settings.output_dir)
+        if path is None:
+            return
+        saved = checkpoint.load(self.engine, path, stage=self.stage, adapters=_adapters(self.settings))
+        self.step, self.order_hash = saved["step"], saved["order_hash"]
+        self.state = State(**saved["rows"])
+        self.tokens, self.samples, self.bad = saved["tokens"], saved["samples"], saved["bad"]
+        self.best = tuple(saved["best"]) if saved["best"] else None
+        self.since_best = saved["since_best"]
+
+    def _total(self) -> int:
+        """Optimizer steps of the whole run; with packing an estimate from the first window."""
+        s = self.settings
+        if s.max_steps > 0:
+            return s.max_steps
+        assert self.order.length is not None
+        a_step = s.per_device_train_batch_size * s.gradient_accumulation_steps * self.world
+        each = 1.0
+        if s.packing:
+            probe = min(self.order.epoch_length, 256)
+            sizes = [size for p in range(probe) if isinstance(size := self._measure(p), Size)]
+            tokens = sum(x.tokens for x in sizes) / s.max_length
+            tiles = sum(x.tiles for x in sizes) / s.packed_tiles
+            each = max(tokens, tiles, 1 / probe) / max(1, len(sizes)) / 0.98
+        return max(1, -int(-self.order.length * each // a_step))
+
+    def _measure(self, position: int) -> Size | BadSample:
+        place = self.order[position]
+        return self.reader.measure(place.source, place.record)
+
+    def _batches(self) -> Iterator[Batch | DataError]:
+        s = self.settings
+        rows = Rows(
+            self.order,
+            self._measure if s.packing or s.group_by_length else None,
+            group=0 if s.packing else s.per_device_train_batch_size * self.world,
+            capacity=Size(s.max_length, s.packed_tiles),
+            window=s.packing_window,
+            seed=s.seed,
+            state=self.state,
+            stop=s.on_bad_sample == "stop",
+        )
+        jobs = Jobs(
+            self.order,
+            rows,
+            rank=self.rank,
+            world=self.world,
+            batch=s.per_device_train_batch_size,
+            accumulation=s.gradient_accumulation_steps,
+            order_hash=self.order_hash,
+        )
+        return loader(
+            jobs,
+            self._maker(self.reader),
+            workers=s.dataloader_num_workers,
+            prefetch=s.dataloader_prefetch_factor,
+            pin=self.device.type == "cuda",
+        )
+
+    def _maker(self, reader: Reader) -> Batches:
+        s = self.settings
+        return Batches(
+            reader,
+            packing=s.packing,
+            filler=True,
+            reduction=s.loss_reduction,
+            stop=s.on_bad_sample == "stop",
+        )
+
+    # --- training -------------------------------------------------------------------------------------------------
+
+    def train(self) -> dict[str, Any]:
+        """All steps that are left."""
+        s = self.settings
+        entry: dict[str, Any] = {}
+        window = _Window()
+        batches = self._batches()
+        last_saved = self.step
+        self.engine.train()
+        stopped = ""
+        while self.step < self.total or s.max_steps <= 0:
+            began = time.perf_counter()
+            micro = self._take(batches)
+            if not micro:
+                break
+            waited = time.perf_counter() - began
+            end: StepEnd = micro[-1].notes["step"]
+            loss, counted = self._step(micro)
+            self.step += 1
+            self.state, self.order_hash = end.state, end.order_hash
+            window.add(loss, waited, time.perf_counter() - began, counted)
+            if self.step % s.logging_steps == 0 or self.step == self.total:
+                entry = self._entry(window, end)
+                if self.log is not None:
+                    self.log.write(entry)
+                window = _Window()
+            evaluated = bool(s.eval and s.eval_steps and self.step % s.eval_steps == 0)
+            if evaluated:
+                stopped = self._evaluated(entry)
+            best_now = evaluated and self.best is not None and self.best[1] == self.step and s.keep_best
+            if best_now or (s.save_steps and self.step % s.save_steps == 0) or stopped:
+                self.save()
+                last_saved = self.step
+            if stopped:
+                break
+        if self.step > last_saved:
+            self.save()
+        return {
+            **entry,
+            "step": self.step,
+            "total_samples": self.samples,
+            "total_tokens": self.tokens,
+            "bad_samples": self.bad,
+            "order_hash": self.order_hash,
+            "stopped": stopped,
+        }
+
+    def _take(self, batches: Iterator[Batch | DataError]) -> list[Batch]:
+        """The micro-batches of one step; none at the end. All ranks end, or fail, together."""
+        import torch
+        import torch.distributed as dist
+
+        micro: list[Batch] = []
+        problem = ""
+        try:
+            for _ in range(self.settings.gradient_accumulation_steps):
+                batch = next(batches)
+                if isinstance(batch, DataError):
+                    problem = problem or str(batch)
+                else:
+                    micro.append(batch)
+        except StopIteration:
+            micro = []
+        except DataError as error:  # measured ahead, in this process
+            problem = str(error)
+        failed = torch.tensor(float(bool(problem)), device=self.device)
+        dist.all_reduce(failed)
+        if failed.item():
+            raise DataError(problem or "another rank met a bad sample")
+        return micro
+
+    def _step(self, micro: list[Batch]) -> tuple[float, tuple[int, int]]:
+        """One optimizer step: its loss, and its tokens and samples over all ranks."""
+        import torch
+        import torch.distributed as dist
+
+        s = self.settings
+        bad = [one for batch in micro for one in batch.notes["bad"]]
+        sums = torch.tensor(
+            [
+                float(sum(b.weights.sum(dtype=torch.float64) for b in micro)),
+                sum(b.tokens for b in micro),
+                sum(b.samples for b in micro),
+                len(bad),
+            ],
+            dtype=torch.float64,
+            device=self.device,
+        )
+        dist.all_reduce(sums)
+        weight, tokens, samples, bad_count = sums.tolist()
+        self._quarantine(bad, int(bad_count))
+        rate = schedule.factor(self.step, self.total, round(self.total * s.warmup_ratio), s.lr_scheduler_type)
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * rate
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for batch in micro:
+            here = batch.to(self.device, self.dtype)
+            loss = self.recipe.loss(self.engine, here) / max(weight, 1e-12)
+            # The engine divides by ranks and micro-batches; the loss is already this batch's share of the step's.
+            self.engine.backward(loss * (self.world * s.gradient_accumulation_steps))
+            self.engine.step()
+            total += loss.detach().double()
+        dist.all_reduce(total)
+        self.tokens += int(tokens)
+        self.samples += int(samples)
+        self.bad += int(bad_count)
+        return float(total), (int(tokens), int(samples))
+
+    def _quarantine(self, bad: list[BadSample], count: int) -> None:
+        import torch.distributed as dist
+
+        if not count:
+            return
+        gathered: list[Any] = [None] * self.world
+        dist.all_gather_object(gathered, bad)
+        if self.rank == 0:
+            everyone = [one for each in gathered for one in each]
+            with open(Path(self.settings.output_dir) / QUARANTINE, "a", encoding="utf-8") as file:
+                file.writelines(
+                    json.dumps({"step": self.step + 1, **asdict(one)}, ensure_ascii=False) + "\n"
+                    for one in everyone
+                )
+            for one in everyone:
+                print(f"left out: {one}", file=sys.stderr)  # noqa: T201
+
+    def _entry(self, window: _Window, end: StepEnd) -> dict[str, Any]:
+        import torch
+
+        norm = self.engine.get_global_grad_norm()
+        entry: dict[str, Any] = {
+            "step": self.step,
+            "epoch": round(end.epoch, 6),
+            "loss": window.loss / window.steps,
+            "learning_rate": max(group["lr"] for group in self.engine.optimizer.param_groups),
+            "tokens": window.tokens,
+            "samples": window.samples,
+            "tokens_per_second": window.tokens / window.seconds,
+            "samples_per_second": window.samples / window.seconds,
+            "data_wait": window.waited / window.seconds,
+            "bad_samples": self.bad,
+            "order_hash": self.order_hash,
+        }
+        if norm is not None:
+            entry["grad_norm"] = float(norm)
+        if torch.cuda.is_available():
+            entry["gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+        return entry
+
+    # --- evaluation and checkpoints -------------------------------------------------------------------------------
+
+    def evaluate(self) -> float:
+        """Mean loss of a token over the held-out files; every rank takes its part.
+
+        Raises:
+            DataError: a held-out sample cannot be used.
+        """
+        import torch
+        import torch.distributed as dist
+
+        s = self.settings
+        reader = Reader(s.eval, self.encoder, max_length=s.max_length)
+        make = Batches(reader, packing=s.packing, filler=True, reduction="token", stop=True)
+        places = [(i, r) for i, source in enumerate(s.eval) for r in range(len(source))]
+        each = s.per_device_eval_batch_size
+        a_round = each * self.world
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        self.engine.eval()
+        with torch.no_grad():
+            for start in range(0, len(places), a_round):
+                own = places[start + self.rank * each : start + (self.rank + 1) * each]
+                batch = make.collate([_usable(reader.encode(*place)) for place in own])
+                batch = batch.to(self.device, self.dtype)
+                sums[0] += self.recipe.loss(self.engine, batch).double()
+                sums[1] += batch.weights.sum().double()
+        self.engine.train()
+        dist.all_reduce(sums)
+        return float(sums[0] / sums[1])
+
+    def _evaluated(self, entry: dict[str, Any]) -> str:
+        """Evaluate and log; why to stop, or nothing."""
+        s = self.settings
+        loss = self.evaluate()
+        if self.log is not None:
+            self.log.write({"step": self.step, "epoch": entry.get("epoch", 0.0), "eval_loss": loss})
+        if self.best is None or loss < self.best[0]:
+            self.best, self.since_best = (loss, self.step), 0
+        else:
+            self.since_best += 1
+        if s.early_stopping_patience is not None and self.since_best >= s.early_stopping_patience:
+            return f"no better evaluation in {self.since_best}; the best was {self.best[0]:.4f} at step {self.best[1]}"
+        return ""
+
+    def save(self) -> Path:
+        """Write a checkpoint; every rank must call it."""
+        s = self.settings
+        state = {
+            "rows": self.state.to_json(),
+            "order_hash": self.order_hash,
+            "tokens": self.tokens,
+            "samples": self.samples,
+            "bad": self.bad,
+            "best": self.best,
+            "since_best": self.since_best,
+            "settings": to_plain(s),
+        }
+        best = self.best[1] if s.keep_best and self.best is not None else None
+        return checkpoint.save(
+            self.engine,
+            s.output_dir,
+            self.step,
+            state,
+            keep=s.save_total_limit,
+            best=best,
+            adapters=_adapters(s),
+        )
+
+
+class _Window:
+    """What is added up between two entries of the log."""
+
+    def __init__(self) -> None:
+        self.loss = self.waited = self.seconds = 0.0
+        self.steps = self.tokens = self.samples = 0
+
+    def add(self, loss: float, waited: float, seconds: float, counted: tuple[int, int]) -> None:
+        self.loss += loss
+        self.waited += waited
+        self.seconds += seconds
+        self.steps += 1
+        self.tokens += counted[0]
+        self.samples += counted[1]
+
+
+def deepspeed_config(settings: Settings, world: int) -> dict[str, Any]:
+    """DeepSpeed's JSON with batch sizes, clipping and precision filled in where it is silent.
+
+    Raises:
+        UsageError: the JSON says something else than the settings.
+    """
+    s = settings
+    config: dict[str, Any] = json.loads(json.dumps(s.deepspeed))
+    config.setdefault("zero_optimization", {}).setdefault("stage", 0)
+    ours = {
+        "train_micro_batch_size_per_gpu": s.per_device_train_batch_size,
+        "gradient_accumulation_steps": s.gradient_accumulation_steps,
+        "train_batch_size": s.per_device_train_batch_size * s.gradient_accumulation_steps * world,
+        "gradient_clipping": s.max_grad_norm,
+    }
+    for key, value in ours.items():
+        if config.get(key, "auto") not in ("auto", value):
+            raise UsageError(
+                f'deepspeed: {key} is {config[key]}, the settings say {value}; leave it out or write "auto"'
+            )
+        config[key] = value
+    config["bf16"] = {"enabled": s.dtype == "bf16"}
+    config["fp16"] = {**config.get("fp16", {}), "enabled": s.dtype == "fp16"}
+    config.setdefault("zero_allow_untested_optimizer", True)
+    config.setdefault("zero_force_ds_cpu_optimizer", False)
+    config.setdefault("steps_per_print", 10**9)
+    if config["zero_optimization"]["stage"] == 3:
+        config["zero_optimization"].setdefault("stage3_gather_16bit_weights_on_model_save", True)
+    return config
+
+
+def _usable(one: Encoded | BadSample) -> Encoded:
+    if isinstance(one, BadSample):
+        raise DataError(str(one))
+    return one
+
+
+def _epochs(settings: Settings) -> float | None:
+    return None if settings.max_steps > 0 else settings.num_train_epochs
+
+
+def _adapters(settings: Settings) -> bool:
+    return "lora" in (settings.vision.tuning, settings.projector.tuning, settings.language.tuning)
