@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 PACKED = "mmtrain_packed"
@@ -37,7 +38,7 @@ def packed_attention(
         attention_mask: for batches that are not packed.
         scaling: of the scores.
         dropout: of the weights.
-        cu_seq_lens_q: (segments + 1,) starts of the segments, and the end; B must be 1.
+        cu_seq_lens_q: (segments + 1,) starts of the segments, and the end, best on the CPU; B must be 1.
 
     Returns:
         (B, L, heads, D), and no weights.
@@ -46,13 +47,6 @@ def packed_attention(
     import torch.nn.functional as F  # noqa: N812
 
     groups = getattr(module, "num_key_value_groups", 1)
-    if (
-        cu_seq_lens_q is not None
-        and query.is_cuda
-        and query.dtype in (torch.float16, torch.bfloat16)
-        and not dropout
-    ):
-        return _on_gpu(query, key, value, scaling, cu_seq_lens_q, groups), None
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     if cu_seq_lens_q is None:
@@ -73,18 +67,6 @@ def packed_attention(
             scale=scaling,
             dropout_p=dropout,
         )
-        for a, b in zip(ends, ends[1:], strict=False)
+        for a, b in pairwise(ends)
     ]
     return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
-
-
-def _on_gpu(query: Any, key: Any, value: Any, scaling: float | None, starts: Any, groups: int) -> Any:
-    """PyTorch's own variable-length attention."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    longest = int((starts[1:] - starts[:-1]).max())
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    q, k, v = (t[0].transpose(0, 1).contiguous() for t in (query, key, value))
-    out = varlen_attn(q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0))
-    return out[None]

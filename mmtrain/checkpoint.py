@@ -52,7 +52,14 @@ def to_resume(settings_resume: str | None, run: str | Path) -> Path | None:
 
 
 def save(
-    engine: Any, run: str | Path, step: int, state: dict[str, Any], *, keep: int, best: int | None = None
+    engine: Any,
+    run: str | Path,
+    step: int,
+    state: dict[str, Any],
+    *,
+    keep: int,
+    best: int | None = None,
+    adapters: bool = False,
 ) -> Path:
     """Write a checkpoint; every rank must call it.
 
@@ -63,6 +70,7 @@ def save(
         state: what else to save, JSON.
         keep: checkpoints to keep; 0 keeps all.
         best: step of a checkpoint that is kept besides.
+        adapters: leave frozen weights out: they are the base model's.
     """
     import torch
     import torch.distributed as dist
@@ -75,7 +83,7 @@ def save(
             shutil.rmtree(stale)
         partial.mkdir(parents=True)
     dist.barrier()
-    engine.save_checkpoint(str(partial), tag=TAG, exclude_frozen_parameters=False)
+    engine.save_checkpoint(str(partial), tag=TAG, exclude_frozen_parameters=adapters)
     torch.save(random_state(), partial / f"random-{rank}.pt")
     dist.barrier()
     if rank == 0:
@@ -96,7 +104,7 @@ def save(
     return final
 
 
-def load(engine: Any, path: Path, *, stage: int) -> dict[str, Any]:
+def load(engine: Any, path: Path, *, stage: int, adapters: bool = False) -> dict[str, Any]:
     """Restore engine and random state; every rank must call it.
 
     Returns:
@@ -115,7 +123,7 @@ def load(engine: Any, path: Path, *, stage: int) -> dict[str, Any]:
             f"{path}: written by {wrote} ranks, now {world}; with ZeRO stage {stage} the number must be the same "
             f"(stage 0 takes any)"
         )
-    loaded, _ = engine.load_checkpoint(str(path), tag=TAG)
+    loaded, _ = engine.load_checkpoint(str(path), tag=TAG, load_module_strict=not adapters)
     if loaded is None:
         raise UsageError(f"{path}: DeepSpeed found no weights there")
     rng = torch.load(path / f"random-{dist.get_rank() % wrote}.pt", weights_only=False)
@@ -128,7 +136,7 @@ def random_state() -> dict[str, Any]:
     import numpy as np
     import torch
 
-    state = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}  # noqa: NPY002
+    state = {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
     return state
@@ -140,7 +148,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     import torch
 
     random.setstate(state["python"])
-    np.random.set_state(state["numpy"])  # noqa: NPY002
+    np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])

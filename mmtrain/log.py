@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def _tensorboard(path: Path) -> Any:
 
 def _wandb(run: str, settings: dict[str, Any]) -> Any:
     try:
-        import wandb
+        wandb = import_module("wandb")
     except ImportError:
         raise MissingExtra("wandb", "wandb", "report_to: wandb") from None
     return wandb.init(dir=run, name=Path(run).name, config=settings)

@@ -25,7 +25,9 @@ def sample_weights(labels: npt.NDArray[np.int64], reduction: Reduction) -> npt.N
     """Weight of each label of one sample: (L,) float32, 0 where there is no label."""
     has = labels != -100
     count = int(has.sum())
-    return has.astype(np.float32) * np.float32(count ** -_POWER[reduction] if count else 0.0)
+    each = np.float32(count ** -_POWER[reduction] if count else 0.0)
+    weights: npt.NDArray[np.float32] = np.where(has, each, np.float32(0))
+    return weights
 
 
 def weighted_nll(
@@ -54,4 +56,5 @@ def weighted_nll(
         logits = model(**inputs, use_cache=False).logits[:, :-1].flatten(0, 1).float()
         targets, weight = labels[:, 1:].flatten(), weights[:, 1:].flatten()
     nll = F.cross_entropy(logits, targets, reduction="none", ignore_index=-100)
-    return (nll * weight).sum() + logits.sum() * 0.0
+    total: torch.Tensor = (nll * weight).sum() + logits.sum() * 0.0
+    return total

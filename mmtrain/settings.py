@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from mmtrain.data.sources import Source
@@ -65,6 +65,7 @@ class Settings:
         dynamic_tiles: ``dynamic_image_size``.
         video_frames: most frames of a video.
         packing: several samples share a sequence.
+        group_by_length: without packing: batches of samples of about one length.
         packed_tiles: most tiles of a packed sequence (InternVL's ``num_images_expected``).
         packing_window: samples looked at together when packing.
         loss_reduction: weight of tokens.
@@ -89,6 +90,7 @@ class Settings:
     dynamic_tiles: bool = True
     video_frames: int = 8
     packing: bool = True
+    group_by_length: bool = False
     packed_tiles: int = 48
     packing_window: int = 1024
     loss_reduction: Reduction = "token"
@@ -124,3 +126,32 @@ class Settings:
     early_stopping_patience: int | None = None
     report_to: tuple[str, ...] = ("tensorboard",)
     resume: str | None = "auto"
+
+
+def to_plain(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON, as checkpoints keep them."""
+    plain = asdict(settings)
+    for source in (*plain["train"], *plain["eval"]):
+        source.pop("_open")
+    return plain
+
+
+def from_plain(plain: dict[str, Any]) -> Settings:
+    """The settings of `to_plain`, or of its JSON.
+
+    Raises:
+        TypeError: a name that is none of the settings'.
+    """
+    made = dict(plain)
+    for key in ("train", "eval"):
+        made[key] = tuple(Source(**source) for source in plain.get(key, ()))
+    for key in ("vision", "projector", "language"):
+        if key in plain:
+            made[key] = Part(**plain[key])
+    if "lora" in plain:
+        lora = plain["lora"]
+        lists = {k: tuple(lora[k]) for k in ("modules_to_save", "new_tokens") if k in lora}
+        made["lora"] = Lora(**{**lora, **lists})
+    if "report_to" in plain:
+        made["report_to"] = tuple(plain["report_to"])
+    return Settings(**made)

@@ -19,18 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import DataError, UsageError
 from mmtrain import checkpoint, schedule
-from mmtrain.data.encode import Size
+from mmtrain.data.encode import Encoded, Size
 from mmtrain.data.loader import Batches, Jobs, StepEnd, loader
 from mmtrain.data.order import EpochPlan, Order, ShuffledPlan
 from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
 from mmtrain.log import LOG, Log, drop_after
 from mmtrain.parts import parameter_groups
-from mmtrain.settings import Settings
+from mmtrain.settings import Settings, to_plain
 
 if TYPE_CHECKING:
-    import torch
-
     from mmtrain.data.collate import Batch
 
 QUARANTINE = "quarantine.jsonl"
@@ -47,8 +45,7 @@ def train(settings: Settings) -> dict[str, Any]:
         UsageError: the settings cannot be carried out.
         DataError: a bad sample with ``on_bad_sample: stop``.
     """
-    _prepare()
-    import torch
+    prepare()
     import torch.distributed as dist
 
     run = Run(settings)
@@ -59,11 +56,10 @@ def train(settings: Settings) -> dict[str, Any]:
         run.close()
     if dist.is_initialized():
         dist.destroy_process_group()
-    del torch
     return result
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Environment and process group; one process alone becomes a group of one."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for key, value in {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}.items():
@@ -141,7 +137,7 @@ class Run:
             path.mkdir(parents=True, exist_ok=True)
             for name in (LOG, QUARANTINE):
                 drop_after(path / name, self.step)
-            plain = _plain(settings)
+            plain = to_plain(settings)
             (path / SETTINGS).write_text(json.dumps(plain, indent=1), "utf-8")
             self.log = Log(path, settings.report_to, self.total, plain)
 
@@ -161,9 +157,9 @@ class Run:
 
         keep = None
         if self.stage == 3:  # from_pretrained then loads straight into shards, as long as this object lives
-            from transformers.integrations import HfDeepSpeedConfig
+            from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
-            keep = HfDeepSpeedConfig(self.config)
+            keep = HfDeepSpeedConfig(self.config)  # type: ignore[no-untyped-call]
         model = self.recipe.make_model(self.settings, self.encoder.tokenizer)
         s = self.settings
         optimizer = torch.optim.AdamW(
@@ -177,7 +173,7 @@ class Run:
         path = checkpoint.to_resume(self.settings.resume, self.settings.output_dir)
         if path is None:
             return
-        saved = checkpoint.load(self.engine, path, stage=self.stage)
+        saved = checkpoint.load(self.engine, path, stage=self.stage, adapters=_adapters(self.settings))
         self.step, self.order_hash = saved["step"], saved["order_hash"]
         self.state = State(**saved["rows"])
         self.tokens, self.samples, self.bad = saved["tokens"], saved["samples"], saved["bad"]
@@ -204,11 +200,12 @@ class Run:
         place = self.order[position]
         return self.reader.measure(place.source, place.record)
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[Batch | DataError]:
         s = self.settings
         rows = Rows(
             self.order,
-            self._measure if s.packing else None,
+            self._measure if s.packing or s.group_by_length else None,
+            group=0 if s.packing else s.per_device_train_batch_size * self.world,
             capacity=Size(s.max_length, s.packed_tiles),
             window=s.packing_window,
             seed=s.seed,
@@ -289,7 +286,7 @@ class Run:
             "stopped": stopped,
         }
 
-    def _take(self, batches: Iterator[Batch]) -> list[Batch]:
+    def _take(self, batches: Iterator[Batch | DataError]) -> list[Batch]:
         """The micro-batches of one step; none at the end. All ranks end, or fail, together."""
         import torch
         import torch.distributed as dist
@@ -298,11 +295,13 @@ class Run:
         problem = ""
         try:
             for _ in range(self.settings.gradient_accumulation_steps):
-                micro.append(next(batches))
+                batch = next(batches)
+                if isinstance(batch, DataError):
+                    problem = problem or str(batch)
+                else:
+                    micro.append(batch)
         except StopIteration:
             micro = []
-        except DataError as error:
-            problem = str(error)
         failed = torch.tensor(float(bool(problem)), device=self.device)
         dist.all_reduce(failed)
         if failed.item():
@@ -354,10 +353,14 @@ class Run:
         gathered: list[Any] = [None] * self.world
         dist.all_gather_object(gathered, bad)
         if self.rank == 0:
+            everyone = [one for each in gathered for one in each]
             with open(Path(self.settings.output_dir) / QUARANTINE, "a", encoding="utf-8") as file:
-                for one in (one for each in gathered for one in each):
-                    file.write(json.dumps({"step": self.step + 1, **asdict(one)}, ensure_ascii=False) + "\n")
-                    print(f"left out: {one.source}: record {one.record}: {one.reason}", file=sys.stderr)  # noqa: T201
+                file.writelines(
+                    json.dumps({"step": self.step + 1, **asdict(one)}, ensure_ascii=False) + "\n"
+                    for one in everyone
+                )
+            for one in everyone:
+                print(f"left out: {one.source}: record {one.record}: {one.reason}", file=sys.stderr)  # noqa: T201
 
     def _entry(self, window: _Window, end: StepEnd) -> dict[str, Any]:
         import torch
@@ -404,13 +407,8 @@ class Run:
         with torch.no_grad():
             for start in range(0, len(places), a_round):
                 own = places[start + self.rank * each : start + (self.rank + 1) * each]
-                found = [reader.encode(*place) for place in own]
-                for one in found:
-                    if isinstance(one, BadSample):
-                        raise DataError(f"{one.source}: record {one.record}: {one.reason}")
-                batch = make.collate([x for x in found if not isinstance(x, BadSample)]).to(
-                    self.device, self.dtype
-                )
+                batch = make.collate([_usable(reader.encode(*place)) for place in own])
+                batch = batch.to(self.device, self.dtype)
                 sums[0] += self.recipe.loss(self.engine, batch).double()
                 sums[1] += batch.weights.sum().double()
         self.engine.train()
@@ -442,11 +440,17 @@ class Run:
             "bad": self.bad,
             "best": self.best,
             "since_best": self.since_best,
-            "settings": _plain(s),
+            "settings": to_plain(s),
         }
         best = self.best[1] if s.keep_best and self.best is not None else None
         return checkpoint.save(
-            self.engine, s.output_dir, self.step, state, keep=s.save_total_limit, best=best
+            self.engine,
+            s.output_dir,
+            self.step,
+            state,
+            keep=s.save_total_limit,
+            best=best,
+            adapters=_adapters(s),
         )
 
 
@@ -497,12 +501,15 @@ def deepspeed_config(settings: Settings, world: int) -> dict[str, Any]:
     return config
 
 
+def _usable(one: Encoded | BadSample) -> Encoded:
+    if isinstance(one, BadSample):
+        raise DataError(f"{one.source}: record {one.record}: {one.reason}")
+    return one
+
+
 def _epochs(settings: Settings) -> float | None:
     return None if settings.max_steps > 0 else settings.num_train_epochs
 
 
-def _plain(settings: Settings) -> dict[str, Any]:
-    plain = asdict(settings)
-    for source in (*plain["train"], *plain["eval"]):
-        source.pop("_open")
-    return plain
+def _adapters(settings: Settings) -> bool:
+    return "lora" in (settings.vision.tuning, settings.projector.tuning, settings.language.tuning)

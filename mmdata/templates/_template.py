@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from mmdata.errors import DataError
@@ -71,7 +71,6 @@ class Template:
     frame: str | None = None
     image_token: str = "<IMG_CONTEXT>"  # noqa: S105 - a token of text
     video_token: str | None = None
-    stop: Sequence[str] = field(default=())
 
     def render(self, sample: Sample) -> list[Piece]:
         """The sample as text and slots, neighbouring text of one kind joined.
@@ -153,7 +152,7 @@ class Template:
             return f"'{escaped}'"
 
         image = quote(self.image.format(self.image_token))
-        video = quote(self.video_token and self.image.format(self.video_token) or "<video>")
+        video = quote(self.image.format(self.video_token) if self.video_token else "<video>")
         strip = " | trim" if self.strip else ""
         text = (
             "{%- macro value(content) -%}{%- if content is string -%}{{ content" + strip + " }}{%- else -%}"

@@ -12,6 +12,6 @@ TEMPLATE = Template(
     end="<|im_end|>",
     gap="\n",
     image="{}",
-    image_token="<image>",
-    video_token="<video>",
+    image_token="<image>",  # noqa: S106 - a token of text
+    video_token="<video>",  # noqa: S106 - a token of text
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,13 @@ class Batch:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Batch:
         """On a device, pixels in the model's dtype."""
-        moved = {
-            k: v.to(device, dtype if v.is_floating_point() else v.dtype, non_blocking=True)
-            for k, v in self.inputs.items()
-        }
+        moved = {}
+        for key, value in self.inputs.items():
+            if key == "cu_seq_lens_q":  # read on the host, in every layer
+                moved[key] = value
+            else:
+                kind = dtype if value.is_floating_point() else value.dtype
+                moved[key] = value.to(device, kind, non_blocking=True)
         return Batch(
             moved,
             self.labels.to(device, non_blocking=True),
@@ -75,7 +79,7 @@ def packed(samples: Sequence[Encoded], filler: Encoded | None, reduction: Reduct
     starts = np.concatenate([[0], np.cumsum(lengths)])
     labels[starts[:-1]] = IGNORED
     weights = np.zeros(len(labels), np.float32)
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         weights[start:end] = sample_weights(labels[start:end], reduction)
     inputs = {
         "input_ids": torch.from_numpy(np.concatenate([s.input_ids for s in segments]))[None],

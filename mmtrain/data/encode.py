@@ -142,7 +142,8 @@ class Encoder:
 
     def dummy(self) -> Encoded:
         """A segment that trains nothing: one picture of zeros, no labels."""
-        tokens, inputs, tiles = [self._filler()], {}, 0
+        tokens, tiles = [self._filler()], 0
+        inputs: dict[str, npt.NDArray[Any]] = {}
         if self.media is not None:
             one, inputs = self.media.dummy()
             text = self.template.image.format(self.template.image_token)

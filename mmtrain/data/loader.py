@@ -106,7 +106,8 @@ class Batches:
         self.packing, self.filler, self.reduction, self.stop = packing, filler, reduction, stop
         self._dummy: Encoded | None = None
 
-    def __getitem__(self, job: Job) -> Batch:
+    def __getitem__(self, job: Job) -> Batch | DataError:
+        """The batch, or why the run must stop; it is returned because a worker would wrap what is raised."""
         bad = list(job.bad)
         samples: list[Encoded] = []
         for place in job.places:
@@ -117,7 +118,7 @@ class Batches:
                 samples.append(one)
         if bad and self.stop:
             first = bad[0]
-            raise DataError(
+            return DataError(
                 f"{first.source}: record {first.record}: {first.reason} "
                 f"(on_bad_sample: quarantine leaves such samples out and lists them)"
             )
@@ -140,14 +141,16 @@ def _identity(batch: Any) -> Any:
     return batch
 
 
-def loader(jobs: Jobs, batches: Batches, *, workers: int, prefetch: int, pin: bool) -> Iterator[Batch]:
+def loader(
+    jobs: Jobs, batches: Batches, *, workers: int, prefetch: int, pin: bool
+) -> Iterator[Batch | DataError]:
     """Batches in the order of the jobs, made in `workers` processes (0: in this one)."""
     from torch.utils.data import DataLoader
 
     return iter(
         DataLoader(
             batches,  # type: ignore[arg-type]
-            sampler=jobs,  # type: ignore[arg-type]
+            sampler=jobs,
             batch_size=None,
             collate_fn=_identity,
             num_workers=workers,

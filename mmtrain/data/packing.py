@@ -76,6 +76,7 @@ class Rows:
     Args:
         order: the data order.
         measure: a position's size, or why it cannot be used. None: every row is one sample.
+        group: rows of one sample, that many neighbours of about one length: for padded batches. 0 packs.
         capacity: most tokens and tiles of a row.
         window: samples looked at together.
         seed: of the order of the rows within a window.
@@ -90,13 +91,15 @@ class Rows:
         order: Order,
         measure: Callable[[int], Size | BadSample] | None = None,
         *,
-        capacity: Size = Size(4096, 48),
+        group: int = 0,
+        capacity: Size,
         window: int = 1024,
         seed: int = 0,
         state: State | None = None,
     ) -> None:
         self.order = order
         self.measure = measure
+        self.group = group
         self.capacity = capacity
         self.window = window
         self.seed = seed
@@ -139,6 +142,10 @@ class Rows:
             else:
                 positions.append(p)
                 sizes.append(size)
+        if self.group:
+            s.waiting = []
+            s.rows += self._grouped(positions, sizes)
+            return True
         bins = pack(sizes, self.capacity)
         done = not fresh or (self.order.length is not None and end >= self.order.length)
         late = set() if done else self._late(bins, sizes)
@@ -147,6 +154,13 @@ class Rows:
         random.Random(f"{self.seed}/{s.window}").shuffle(rows)  # noqa: S311 - an order, not a secret
         s.rows += rows
         return True
+
+    def _grouped(self, positions: list[int], sizes: list[Size]) -> list[list[int]]:
+        ranked = [positions[i] for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i].tokens, i))]
+        groups = [ranked[at : at + self.group] for at in range(0, len(ranked), self.group)]
+        tail = groups.pop() if groups and len(groups[-1]) < self.group else []
+        random.Random(f"{self.seed}/{self.state.window}").shuffle(groups)  # noqa: S311
+        return [[p] for group in [*groups, tail] for p in group]
 
     def _late(self, bins: list[list[int]], sizes: list[Size]) -> set[int]:
         """Bins that had better wait: the emptiest, none of which holds a sample that waited before."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -56,12 +55,6 @@ class BadSample:
     source: str
     record: int
     reason: str
-
-    def json(self) -> str:
-        """As one line of ``quarantine.jsonl``."""
-        return json.dumps(
-            {"source": self.source, "record": self.record, "reason": self.reason}, ensure_ascii=False
-        )
 
 
 class Reader:

@@ -106,7 +106,8 @@ def make_model(settings: Settings, tokenizer: Any) -> Any:
     except (OSError, ValueError) as error:
         raise UsageError(f"model: {settings.model}: cannot be loaded: {error}") from None
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        kwargs = {"use_reentrant": False}
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)  # type: ignore[no-untyped-call]
     return apply_parts(model, settings, tokenizer)
 
 

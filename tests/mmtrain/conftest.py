@@ -84,3 +84,103 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
     InternVLForConditionalGeneration(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 InternVL records of text, one picture and several, of many lengths and sizes."""
+    import json
+    import random
+
+    import numpy as np
+    from PIL import Image
+
+    rng = random.Random(0)
+    folder = tmp_path_factory.mktemp("mixed")
+    words = " ".join(WORDS[:2]).split()
+    lines = []
+    for number in range(24):
+        count = number % 3
+        names = []
+        for k in range(count):
+            size = (rng.randrange(20, 120), rng.randrange(20, 120))
+            pixels = np.random.default_rng(number * 10 + k).integers(0, 256, (*size, 3), np.uint8)
+            name = f"{number}_{k}.png"
+            Image.fromarray(pixels).save(folder / name)
+            names.append(name)
+        say = lambda: " ".join(rng.choices(words, k=rng.randrange(2, 30)))  # noqa: E731
+        turns = [("human", "<image>\n" * count + say()), ("gpt", say())]
+        if number % 4 == 0:
+            turns += [("human", say()), ("gpt", say())]
+        record: dict[str, Any] = {"id": number, "conversations": [{"from": f, "value": v} for f, v in turns]}
+        if count:
+            record["image"] = names if count > 1 else names[0]
+        lines.append(json.dumps(record) + "\n")
+    (folder / "mixed.jsonl").write_text("".join(lines), "utf-8")
+    return folder
+
+
+@pytest.fixture
+def plain_settings(tiny: Path, mixed: Path, tmp_path: Path) -> dict[str, Any]:
+    """Settings as JSON: fp32, no workers, no boards, the mixed data."""
+    return {
+        "model": str(tiny),
+        "output_dir": str(tmp_path / "run"),
+        "train": [{"path": str(mixed / "mixed.jsonl"), "media_root": str(mixed)}],
+        "max_length": 512,
+        "packed_tiles": 24,
+        "max_tiles": 6,
+        "max_steps": 6,
+        "learning_rate": 3e-3,
+        "dtype": "fp32",
+        "dataloader_num_workers": 0,
+        "report_to": [],
+        "save_steps": 0,
+    }
+
+
+WORKER = Path(__file__).parent / "worker.py"
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "DS_ACCELERATOR": "cpu",
+}
+
+
+def start(runs: list[dict[str, Any]], folder: Path, ranks: int = 1) -> Any:
+    """Start `worker.py`; returns the process, whose results `finish` reads."""
+    import json
+    import os
+    import subprocess
+    import sys
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "runs.json").write_text(json.dumps(runs))
+    launcher = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)] if ranks > 1 else []
+    )
+    return subprocess.Popen(
+        [sys.executable, *launcher, str(WORKER), str(folder / "runs.json"), str(folder / "out.json")],
+        env={**os.environ, **ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: Any, folder: Path, timeout: float = 240) -> list[dict[str, Any]]:
+    """Wait and read the results of every run."""
+    import json
+
+    output, _ = process.communicate(timeout=timeout)
+    assert process.returncode == 0, output[-3000:]
+    found: list[dict[str, Any]] = json.loads((folder / "out.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def launch() -> Any:
+    """(start, finish): train in other processes."""
+    return start, finish

@@ -1,0 +1,40 @@
+"""Trains what a JSON file lists, one run after the other; under torchrun or alone: ``worker.py RUNS.json OUT.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def main(runs: str, out: str) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    from mmdata.errors import MMDataError
+    from mmtrain.settings import from_plain
+    from mmtrain.trainer import Run, prepare
+
+    prepare()
+    results = []
+    for plain in json.loads(Path(runs).read_text()):
+        try:
+            run = Run(from_plain(plain))
+            result = run.train()
+            run.close()
+        except MMDataError as error:
+            result = {"error": str(error), "kind": type(error).__name__}
+        log = Path(plain["output_dir"]) / "train_log.jsonl"
+        result["log"] = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        results.append(result)
+    if os.environ["RANK"] == "0":
+        Path(out).write_text(json.dumps(results))
+    import torch.distributed as dist
+
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
