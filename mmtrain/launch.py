@@ -247,9 +247,10 @@ def run(config: Config) -> dict[str, Any]:
         MissingExtra: torch or DeepSpeed is not installed.
     """
     from mmdata.errors import MissingExtra
+    from mmtrain.quiet import quiet
 
-    settings = config.settings()
-    _check_model(config)
+    check_early(config)
+    quiet()
     try:
         import deepspeed  # noqa: F401
         import torch  # noqa: F401
@@ -258,14 +259,26 @@ def run(config: Config) -> dict[str, Any]:
         raise MissingExtra(str(error.name), "train", "mmtrain launch") from None
     from mmtrain.trainer import train
 
-    return train(settings)
+    return train(config.settings())
 
 
-def _check_model(config: Config) -> None:
-    """Before anything heavy is loaded: the model directory is there and of a known family."""
-    from mmtrain.settings import Settings
+def check_early(config: Config) -> None:
+    """What can be known without weights: the data files, DeepSpeed's JSON, the recipe, the model directory, the template.
 
-    settings = Settings(model=config.model_name_or_path, output_dir=config.output_dir, train=())
-    from mmtrain.families import check_model
+    Raises:
+        UsageError: something of it is wrong.
+    """
+    from importlib import import_module
+    from pkgutil import iter_modules
 
-    check_model(settings.model)
+    import mmtrain.recipes
+    from mmdata.errors import UnknownName
+    from mmdata.templates import get_template
+
+    known = [module.name for module in iter_modules(mmtrain.recipes.__path__)]
+    if config.recipe not in known:
+        raise UnknownName("recipe", config.recipe, known)
+    settings = config.settings()
+    import_module(f"mmtrain.recipes.{config.recipe}").model_config(settings)
+    if config.template is not None:
+        get_template(config.template)

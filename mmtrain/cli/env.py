@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 NAME = "env"
 
 
@@ -10,14 +12,11 @@ def command() -> int:
     from mmtrain.environment import look
 
     found = look()
-    print(f"Python {found.python}")
+    print(f"python {found.python}")
     for library in found.libraries:
-        state = "ok" if library.fits else "missing" if library.installed is None else "does not fit"
-        print(f"{library.name:14} {library.installed or '-':12} {library.wanted:10} {state}")
-    for device in found.devices:
-        print(f"device: {device}")
-    if not found.devices:
-        print("device: CPU only")
+        state = library.installed or "missing"
+        print(f"{'ok ' if library.fits else '-- '} {library.name:<14} {state:<14} wanted {library.wanted}")
+    print(f"accelerators: {', '.join(found.devices) or 'none seen'}")
     if not found.ready:
-        print("pip install 'mmdata-mmtrain[train]' brings what is missing")
+        print("install what is missing: pip install 'mmdata-mmtrain[train]'", file=sys.stderr)
     return 0 if found.ready else 1

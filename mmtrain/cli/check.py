@@ -1,0 +1,4 @@
+"""placeholder"""
+NAME = "check"
+def command() -> None:
+    """x"""

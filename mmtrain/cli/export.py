@@ -1,0 +1,4 @@
+"""placeholder"""
+NAME = "export"
+def command() -> None:
+    """x"""

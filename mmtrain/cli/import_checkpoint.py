@@ -1,0 +1,4 @@
+"""placeholder"""
+NAME = "import_checkpoint"
+def command() -> None:
+    """x"""
