@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +27,14 @@ def test_one_process(plain_settings: dict[str, Any], mixed: Path, tmp_path: Path
     bad.write_text("".join([lines[0], json.dumps(broken) + "\n", *lines[2:6]]))
     bad_source = [{"path": str(bad), "media_root": str(mixed)}]
     few = tmp_path / "few.jsonl"
-    few.write_text("".join(lines[:4]))
+    few.write_text("".join(lines[:2]))
     held_out = {"eval": [{"path": str(few), "media_root": str(mixed)}], "eval_steps": 2}
 
     def run(name: str, **more: Any) -> dict[str, Any]:
         return {**plain_settings, "output_dir": str(tmp_path / name), **more}
 
     epochs = {"max_steps": -1, "num_train_epochs": 2, "packing_window": 8}
-    overfit = {"train": held_out["eval"], "max_steps": 70, "learning_rate": 1e-2}
+    overfit = {"train": held_out["eval"], "max_steps": 160, "learning_rate": 1e-2, "logging_steps": 20}
     patience = {"early_stopping_patience": 2, "learning_rate": 0.0, "max_steps": 12, "keep_best": True}
     runs = [
         run("overfit", **overfit),
@@ -65,8 +62,8 @@ def test_one_process(plain_settings: dict[str, Any], mixed: Path, tmp_path: Path
         zip([Path(r["output_dir"]).name for r in runs], finish(start(runs, tmp_path), tmp_path), strict=True)
     )
 
-    assert losses(found["overfit"])[0] > 4
-    assert losses(found["overfit"])[-1] < 0.1
+    assert losses(found["overfit"])[0] > 2
+    assert losses(found["overfit"])[-1] < 0.3
 
     assert found["stop"]["kind"] == "DataError"
     assert "record 1" in found["stop"]["error"]
@@ -95,31 +92,30 @@ def test_one_process(plain_settings: dict[str, Any], mixed: Path, tmp_path: Path
     assert losses(found["square"])[-1] < losses(found["square"])[0]
 
 
-def matrix(plain: dict[str, Any], folder: Path, accumulation: int, stages: list[int]) -> list[dict[str, Any]]:
+SHORT = (("full", {}, False), ("lora", LORA, True))
+LONG = (("full", {}, False), ("full", {}, True), ("lora", LORA, False), ("lora", LORA, True))
+
+
+def matrix(
+    plain: dict[str, Any], folder: Path, accumulation: int, stages: list[int], cases: Any
+) -> list[dict[str, Any]]:
     runs = []
     for stage in stages:
-        for name, parts in (("full", {}), ("lora", LORA)):
-            for packing in (True, False):
-                more = {
-                    "packing": packing,
-                    "gradient_accumulation_steps": accumulation,
-                    "deepspeed": ZERO[stage],
-                }
-                more |= {"max_length": 160} if packing else {"per_device_train_batch_size": 2}
-                more |= {"lora": {"dropout": 0.0, "r": 4}, "max_steps": 4, "loss_reduction": "sample"}
-                runs.append(
-                    {**plain, **parts, **more, "output_dir": str(folder / f"{stage}-{name}-{packing}")}
-                )
+        for name, parts, packing in cases:
+            more = {"packing": packing, "gradient_accumulation_steps": accumulation, "deepspeed": ZERO[stage]}
+            more |= {"max_length": 160} if packing else {"per_device_train_batch_size": 2}
+            more |= {"lora": {"dropout": 0.0, "r": 4}, "max_steps": 3, "loss_reduction": "sample"}
+            runs.append({**plain, **parts, **more, "output_dir": str(folder / f"{stage}-{name}-{packing}")})
     return runs
 
 
-def agree(plain: dict[str, Any], tmp_path: Path, launch: Any, stages: list[int]) -> None:
+def agree(plain: dict[str, Any], tmp_path: Path, launch: Any, stages: list[int], cases: Any) -> None:
     start, finish = launch
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = finish(start(matrix(plain, one, 4, [0]), one), one)
-    together = finish(start(matrix(plain, two, 2, stages), two, ranks=2), two, 500)
+    alone = finish(start(matrix(plain, one, 4, [0], cases), one), one, 500)
+    together = finish(start(matrix(plain, two, 2, stages, cases), two, ranks=2), two, 500)
     for number, result in enumerate(together):
-        reference = alone[number % 4]
+        reference = alone[number % len(cases)]
         assert losses(result) == pytest.approx(losses(reference), rel=2e-5)
         assert result["order_hash"] == reference["order_hash"]
         assert losses(result)[-1] < losses(result)[0]
@@ -128,13 +124,13 @@ def agree(plain: dict[str, Any], tmp_path: Path, launch: Any, stages: list[int])
 def test_two_ranks_equal_one_with_doubled_accumulation(
     plain_settings: dict[str, Any], tmp_path: Path, launch: Any
 ) -> None:
-    """ZeRO 2 and 3; full and LoRA; packed and padded; text-only and picture batches side by side."""
-    agree(plain_settings, tmp_path, launch, [2, 3])
+    """ZeRO 2 and 3; full and padded, LoRA and packed; text-only and picture batches side by side."""
+    agree(plain_settings, tmp_path, launch, [2, 3], SHORT)
 
 
 @pytest.mark.slow
 def test_every_stage_agrees(plain_settings: dict[str, Any], tmp_path: Path, launch: Any) -> None:
-    agree(plain_settings, tmp_path, launch, [0, 1])
+    agree(plain_settings, tmp_path, launch, [0, 1, 2, 3], LONG)
 
 
 COMPARED = ("step", "epoch", "loss", "learning_rate", "tokens", "samples", "order_hash", "grad_norm")
@@ -142,28 +138,19 @@ COMPARED = ("step", "epoch", "loss", "learning_rate", "tokens", "samples", "orde
 
 def kill_and_resume(settings: dict[str, Any], tmp_path: Path, launch: Any, ranks: int, after: int) -> None:
     start, finish = launch
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    runs = [{**settings, "output_dir": str(folder / "run")} for folder in (whole, cut)]
-    uninterrupted = start([runs[0]], whole, ranks)
-    killed = start([runs[1]], cut, ranks)
-    log = cut / "run/train_log.jsonl"
-    deadline = time.monotonic() + 120
-    while (log.read_text().count("\n") if log.exists() else 0) < after and time.monotonic() < deadline:
-        time.sleep(0.005)
-    if ranks > 1:  # torchrun ends its ranks with SIGTERM when it is told to end; kill the ranks themselves
-        for child in Path(f"/proc/{killed.pid}/task/{killed.pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
-    else:
-        killed.kill()
-    killed.communicate(timeout=60)
-    assert not (cut / "out.json").exists(), "the run was over before it could be killed"
-    expected = finish(uninterrupted, whole)[0]
-    resumed = finish(start([runs[1]], cut, ranks), cut)[0]
+    whole, cut = ({**settings, "output_dir": str(tmp_path / name)} for name in ("whole", "cut"))
+    killed = start([{**cut, "kill_after": after}], tmp_path / "killed", ranks)
+    killed.communicate(timeout=500)
+    assert killed.returncode != 0
+    assert not list(tmp_path.glob("killed/out.json"))
+    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", ranks), tmp_path / "resumed", 500)
+    assert resumed["first_step"] < after, "nothing was resumed"
+    assert resumed["first_step"] > 0
     assert resumed["order_hash"] == expected["order_hash"]
     for a, b in zip(resumed["log"], expected["log"], strict=True):
         assert {k: a[k] for k in COMPARED if k in a} == {k: b[k] for k in COMPARED if k in b}
-    left = sorted(p.name for p in (cut / "run").glob("checkpoint-*"))
-    assert left == sorted(p.name for p in (whole / "run").glob("checkpoint-*"))
+    left = sorted(p.name for p in (tmp_path / "cut").glob("checkpoint-*"))
+    assert left == sorted(p.name for p in (tmp_path / "whole").glob("checkpoint-*"))
     assert len(left) == 2
 
 
@@ -171,8 +158,8 @@ def test_a_killed_run_goes_on_bit_for_bit(
     plain_settings: dict[str, Any], tmp_path: Path, launch: Any
 ) -> None:
     """With dropout in the adapters, so that random state counts, and packing, so that its buffer does."""
-    more = {"save_steps": 4, "max_steps": 30, "packing_window": 8, "max_length": 200, **LORA}
-    kill_and_resume({**plain_settings, **more}, tmp_path, launch, 1, after=9)
+    more = {"save_steps": 3, "max_steps": 11, "packing_window": 8, "max_length": 200, **LORA}
+    kill_and_resume({**plain_settings, **more}, tmp_path, launch, 1, after=8)
 
 
 @pytest.mark.slow
@@ -184,10 +171,10 @@ def test_killed_ranks_go_on_bit_for_bit(
 ) -> None:
     more = {
         "save_steps": 3,
-        "max_steps": 14,
+        "max_steps": 11,
         "packing_window": 8,
         "max_length": 200,
         "deepspeed": ZERO[stage],
     }
     more |= {"dtype": dtype, "dataloader_num_workers": 1, **parts}
-    kill_and_resume({**plain_settings, **more}, tmp_path, launch, 2, after=5)
+    kill_and_resume({**plain_settings, **more}, tmp_path, launch, 2, after=8)

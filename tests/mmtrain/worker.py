@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
+
+
+def kill_at(run: Any, step: int) -> None:
+    """End this process, as an outage would, in the middle of that step: after its backward passes."""
+    going = run.engine.step
+
+    def dying() -> None:
+        if run.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        going()
+
+    run.engine.step = dying
 
 
 def main(runs: str, out: str) -> None:
@@ -20,8 +34,13 @@ def main(runs: str, out: str) -> None:
     results = []
     for plain in json.loads(Path(runs).read_text()):
         try:
+            kill_after = plain.pop("kill_after", None)
             run = Run(from_plain(plain))
+            first = run.step
+            if kill_after is not None:
+                kill_at(run, kill_after)
             result = run.train()
+            result["first_step"] = first
             run.close()
         except MMDataError as error:
             result = {"error": str(error), "kind": type(error).__name__}
