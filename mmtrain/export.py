@@ -6,7 +6,9 @@ trained model; only then it gets its name.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -161,7 +163,8 @@ def load_weights(model: Any, path: Path) -> None:
     if shards:
         from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 
-        weights = get_fp32_state_dict_from_zero_checkpoint(str(path), tag=TAG)
+        with contextlib.redirect_stdout(io.StringIO()):  # it tells its progress there
+            weights = get_fp32_state_dict_from_zero_checkpoint(str(path), tag=TAG)
     else:
         file = path / TAG / "mp_rank_00_model_states.pt"
         if not file.exists():
