@@ -229,7 +229,7 @@ class Config(_Strict):
             yield "vision, projector and language are all frozen: nothing to train"
         if self.vision.last_layers is not None and self.vision.tuning != "full":
             yield f"vision.last_layers goes with `tuning: full`, not {self.vision.tuning}"
-        if "lora" in self.model_fields_set and all(part.tuning != "lora" for part in parts):
+        if self.lora != Lora() and not self.adapts:
             yield "lora is given, but no part has `tuning: lora`"
         if self.eval_steps and not self.data.eval:
             yield "eval_steps needs held-out files in data.eval"
