@@ -227,7 +227,9 @@ def _same(model: Any, directory: Path, inputs: dict[str, Any], dtype: Any) -> fl
     ours, theirs = model.state_dict(), again.state_dict()
     changed = [k for k in ours if k not in theirs or not torch.equal(ours[k], theirs[k])]
     if changed or len(ours) != len(theirs):
-        raise DataError(f"{directory}: loaded again, {len(changed)} weights differ, for example {changed[:1]}")
+        raise DataError(
+            f"{directory}: loaded again, {len(changed)} weights differ, for example {changed[:1]}"
+        )
     difference = _relative(again.float()(**inputs).logits, model.float()(**inputs).logits)
     return _close(difference, "loading the model again")
 

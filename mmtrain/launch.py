@@ -84,11 +84,7 @@ def plan(
     if ranks.hostfile is not None:
         return _hostfile(ranks, rank)
     nproc = ranks.nproc or _number(environment.get("NPROC_PER_NODE", "0"), "NPROC_PER_NODE") or gpus() or 1
-    nnodes = (
-        ranks.nnodes
-        if ranks.nnodes > 1
-        else _number(environment.get("NNODES", "1"), "NNODES")
-    )
+    nnodes = ranks.nnodes if ranks.nnodes > 1 else _number(environment.get("NNODES", "1"), "NNODES")
     if nproc == 1 and nnodes == 1:
         if ranks.arguments:
             raise UsageError(
@@ -180,15 +176,26 @@ def gpus() -> int:
     try:
         listed = subprocess.run(  # noqa: S603
             ["nvidia-smi", "-L"],  # noqa: S607 - the driver's own tool, wherever it lies
-            capture_output=True, text=True, timeout=20, check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
+    return (
+        sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
+    )
 
 
 def slurm_script(
-    config_path: str, overrides: Sequence[str], config: Config, ranks: Ranks, *, time: str, partition: str | None
+    config_path: str,
+    overrides: Sequence[str],
+    config: Config,
+    ranks: Ranks,
+    *,
+    time: str,
+    partition: str | None,
 ) -> str:
     """An sbatch script: one torchrun a node, meeting on the job's first node; a requeued job resumes.
 

@@ -38,7 +38,9 @@ def read_log(run: str | Path) -> list[dict[str, Any]]:
         except (ValueError, TypeError, KeyError):
             if number == len(lines) and not line.endswith("\n"):
                 break  # the run is writing it just now, or was killed while it did
-            raise DataError(f"{path}: line {number}: expected an object with a step, got {line[:60]!r}") from None
+            raise DataError(
+                f"{path}: line {number}: expected an object with a step, got {line[:60]!r}"
+            ) from None
         entries.append(entry)
     return entries
 

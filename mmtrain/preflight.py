@@ -87,7 +87,9 @@ def _config(config: Config, held: _Held) -> Step:
     held.settings = config.settings()
     held.recipe = import_module(f"mmtrain.recipes.{config.recipe}")
     held.encoder = held.recipe.make_encoder(held.settings)
-    files = ", ".join(f"{source.name or source.path} ({len(source)} records)" for source in held.settings.train)
+    files = ", ".join(
+        f"{source.name or source.path} ({len(source)} records)" for source in held.settings.train
+    )
     return Step("config", "ok", [f"template {held.encoder.template.name}; {files}"])
 
 
@@ -109,9 +111,9 @@ def _data(config: Config, held: _Held) -> Step:
         errors += report.summary.errors
         warnings += report.summary.warnings
         lines.append(f"{file.path}: {report.summary.errors} errors, {report.summary.warnings} warnings")
-        lines += [
-            f"  {f.code} {f.message}" for f in report.findings if f.severity in ("error", "warning")
-        ][:5]
+        lines += [f"  {f.code} {f.message}" for f in report.findings if f.severity in ("error", "warning")][
+            :5
+        ]
     if errors:
         lines.append("`mmdata validate` lists all of them, `mmdata explain CODE` tells what they mean")
     return Step("data", "failed" if errors else "warning" if warnings else "ok", lines)
@@ -198,8 +200,10 @@ def _shown(held: _Held) -> Step:
         ids, labels = encoded.input_ids.tolist(), (encoded.labels != IGNORED).tolist()
         start = 0
         for k in range(1, len(ids) + 1):
-            if k < len(ids) and labels[k] == labels[start] and (ids[k] == encoder.image_id) == (
-                ids[start] == encoder.image_id
+            if (
+                k < len(ids)
+                and labels[k] == labels[start]
+                and (ids[k] == encoder.image_id) == (ids[start] == encoder.image_id)
             ):
                 continue
             if ids[start] == encoder.image_id:
@@ -208,7 +212,9 @@ def _shown(held: _Held) -> Step:
                 text = encoder.tokenizer.decode(ids[start:k], clean_up_tokenization_spaces=False)
             pieces.append((text, labels[start]))
             start = k
-        told = f"{file.path}: record {record}: {len(ids)} tokens, {sum(labels)} with loss, {encoded.tiles} tiles"
+        told = (
+            f"{file.path}: record {record}: {len(ids)} tokens, {sum(labels)} with loss, {encoded.tiles} tiles"
+        )
         return Step("sample", "ok", [told], pieces)
     return Step("sample", "failed", ["none of the samples tried can be used"])
 
@@ -285,7 +291,9 @@ def _memory(config: Config, held: _Held, ranks: int) -> Step:
 
     weights, trained = count_weights(held.settings, held.encoder.tokenizer)
     zero = deepspeed_json(config).get("zero_optimization", {})
-    lines = [f"{weights:,} weights, {trained:,} trained ({trained / weights:.1%}), {config.dtype}, {ranks} GPUs"]
+    lines = [
+        f"{weights:,} weights, {trained:,} trained ({trained / weights:.1%}), {config.dtype}, {ranks} GPUs"
+    ]
     own = model_states(weights, trained, ranks=ranks, zero=zero, dtype=config.dtype)
     lines.append(
         f"this config (stage {zero.get('stage', 0)}): {gib(own.gpu)} on each GPU"

@@ -87,7 +87,9 @@ def check(found: dict[str, Any], config: Config, where: str) -> None:
         part = found.get(key, {})
         enabled = part.get("enabled", "auto") if isinstance(part, dict) else part
         if enabled not in ("auto", wanted):
-            wrong.append(f"{key}.enabled is {json.dumps(enabled)}, the config says {key}: {json.dumps(wanted)}")
+            wrong.append(
+                f"{key}.enabled is {json.dumps(enabled)}, the config says {key}: {json.dumps(wanted)}"
+            )
     for key in ("optimizer", "scheduler"):
         if key in found:
             wrong.append(

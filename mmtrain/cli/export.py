@@ -17,9 +17,7 @@ def command(
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Write the LoRA adapters alone rather than merge them.")
     ] = False,
-    dtype: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16; default: as trained.")
-    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: as trained.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> int:
     """Write a model that AutoModelForImageTextToText loads; done only when its logits are the trained model's."""

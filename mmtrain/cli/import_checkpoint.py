@@ -11,7 +11,9 @@ NAME = "import-checkpoint"
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Released InternVL2 or InternVL2.5 directory.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Released InternVL2 or InternVL2.5 directory.")
+    ],
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> int:

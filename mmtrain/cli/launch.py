@@ -34,7 +34,8 @@ def command(
         str | None, typer.Option(help="DeepSpeed hostfile; its launcher starts every node over ssh.")
     ] = None,
     slurm: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write an sbatch script there (- prints it), start nothing.")
+        str | None,
+        typer.Option(metavar="FILE", help="Write an sbatch script there (- prints it), start nothing."),
     ] = None,
     slurm_time: Annotated[str, typer.Option(help="Time limit of the Slurm job.")] = "24:00:00",
     slurm_partition: Annotated[str | None, typer.Option(help="Partition of the Slurm job.")] = None,
@@ -52,11 +53,18 @@ def command(
     overrides, arguments = split(rest or [])
     parsed = load_config(config, overrides)
     ranks = engine.Ranks(
-        nproc=nproc, nnodes=nnodes, node_rank=node_rank, rdzv=rdzv, hostfile=hostfile, arguments=tuple(arguments)
+        nproc=nproc,
+        nnodes=nnodes,
+        node_rank=node_rank,
+        rdzv=rdzv,
+        hostfile=hostfile,
+        arguments=tuple(arguments),
     )
     if slurm is not None:
         if node_rank is not None or rdzv is not None or hostfile is not None:
-            raise UsageError("--slurm: the job itself knows its nodes: leave out --node-rank, --rdzv, --hostfile")
+            raise UsageError(
+                "--slurm: the job itself knows its nodes: leave out --node-rank, --rdzv, --hostfile"
+            )
         engine.check_early(parsed)
         script = engine.slurm_script(
             config, overrides, parsed, ranks, time=slurm_time, partition=slurm_partition

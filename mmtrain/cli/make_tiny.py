@@ -12,9 +12,7 @@ NAME = "make-tiny"
 
 def command(
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
-    family: Annotated[
-        str, typer.Option(help="internvl, qwen2_5_vl or llava_onevision.")
-    ] = "internvl",
+    family: Annotated[str, typer.Option(help="internvl, qwen2_5_vl or llava_onevision.")] = "internvl",
     text: Annotated[
         str | None, typer.Option(help="Text file that the tokenizer is trained on, a line a sample.")
     ] = None,

@@ -105,16 +105,25 @@ def native_config(released: dict[str, Any]) -> dict[str, Any]:
     """
     if released.get("architectures") != ["InternVLChatModel"]:
         raise UsageError(f"architectures: expected InternVLChatModel, got {released.get('architectures')}")
-    for key, wanted in (("ps_version", "v2"), ("select_layer", -1), ("use_backbone_lora", 0), ("use_llm_lora", 0)):
+    for key, wanted in (
+        ("ps_version", "v2"),
+        ("select_layer", -1),
+        ("use_backbone_lora", 0),
+        ("use_llm_lora", 0),
+    ):
         if released.get(key, wanted) != wanted:
             raise UsageError(f"{key}: {released[key]} is not supported, only {wanted}")
     vision, llm = released["vision_config"], released["llm_config"]
     eps = vision.get("layer_norm_eps", 1e-6)
     if vision.get("qk_normalization", False) and eps != 1e-6:
-        raise UsageError(f"vision_config.layer_norm_eps: {eps} with qk_normalization is not supported, only 1e-06")
+        raise UsageError(
+            f"vision_config.layer_norm_eps: {eps} with qk_normalization is not supported, only 1e-06"
+        )
     size, patch = vision.get("image_size", 448), vision.get("patch_size", 14)
     if released.get("force_image_size") not in (None, size):
-        raise UsageError(f"force_image_size: {released['force_image_size']} differs from the vision encoder's {size}")
+        raise UsageError(
+            f"force_image_size: {released['force_image_size']} differs from the vision encoder's {size}"
+        )
     ratio = released.get("downsample_ratio", 0.5)
     return {
         "vision_config": {
@@ -180,7 +189,10 @@ def _vision(name: str, tensor: Any) -> Iterator[tuple[str, Any]]:
     if fused:
         for letter, part in zip("qkv", tensor.chunk(3), strict=True):
             # Of its own memory: what shares memory is not saved.
-            yield f"model.vision_tower.encoder.layer.{fused[1]}.attention.{letter}_proj.{fused[2]}", part.clone()
+            yield (
+                f"model.vision_tower.encoder.layer.{fused[1]}.attention.{letter}_proj.{fused[2]}",
+                part.clone(),
+            )
         return
     for pattern, native in _VISION.items():
         if re.match(pattern, name):

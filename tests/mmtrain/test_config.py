@@ -71,7 +71,8 @@ def test_several_mistakes_are_told_together(tmp_path: Path) -> None:
 def test_overrides_win_and_reach_into_lists(tmp_path: Path) -> None:
     path = write(tmp_path, LEAST_YAML.replace("x.jsonl", "[a.jsonl, {path: b.jsonl}]") + "seed: 1\n")
     config = load_config(
-        path, ["seed=7", "lora.r=64", "language.tuning=lora", "data.train.1.path=c.jsonl", "learning_rate=1e-5"]
+        path,
+        ["seed=7", "lora.r=64", "language.tuning=lora", "data.train.1.path=c.jsonl", "learning_rate=1e-5"],
     )
     assert (config.seed, config.lora.r, config.learning_rate) == (7, 64, 1e-5)
     assert [file.path for file in config.data.train] == ["a.jsonl", "c.jsonl"]
@@ -191,7 +192,9 @@ def test_config_errors_and_help_do_not_import_torch(tmp_path: Path) -> None:
         "    try: main(words)\n    except SystemExit as e: print('code', e.code)\n"
         "print('heavy', [m for m in ('torch', 'transformers', 'deepspeed') if m in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
+    )
     assert "code 2" in done.stdout
     assert "heavy []" in done.stdout
     assert done.stderr.strip().endswith("unknown key sed; did you mean seed?")

@@ -115,7 +115,10 @@ def language_weights(llm: dict[str, Any], r: Any) -> dict[str, Any]:
     }
     for i in range(LAYERS):
         p = f"model.layers.{i}."
-        w |= {p + "attention.wqkv.weight": r((HEADS + 2 * KV) * head, HIDDEN), p + "attention.wo.weight": r(HIDDEN, HIDDEN)}
+        w |= {
+            p + "attention.wqkv.weight": r((HEADS + 2 * KV) * head, HIDDEN),
+            p + "attention.wo.weight": r(HIDDEN, HIDDEN),
+        }
         w |= {p + "feed_forward.w1.weight": r(WIDE, HIDDEN), p + "feed_forward.w3.weight": r(WIDE, HIDDEN)}
         w |= {p + "feed_forward.w2.weight": r(HIDDEN, WIDE)}
         w |= {p + "attention_norm.weight": r(HIDDEN), p + "ffn_norm.weight": r(HIDDEN)}
@@ -159,7 +162,10 @@ def vision_reference(w: dict[str, Any], pixels: Any) -> Any:
         y = norm(x, g(p + "norm1.weight"), g(p + "norm1.bias"), 1e-6)
         q, k, v = F.linear(y, g(p + "attn.qkv.weight"), g(p + "attn.qkv.bias")).chunk(3, -1)
         if g(p + "attn.q_norm.weight") is not None:
-            q, k = norm(q, g(p + "attn.q_norm.weight"), None, 1e-6), norm(k, g(p + "attn.k_norm.weight"), None, 1e-6)
+            q, k = (
+                norm(q, g(p + "attn.q_norm.weight"), None, 1e-6),
+                norm(k, g(p + "attn.k_norm.weight"), None, 1e-6),
+            )
         split = lambda t: t.unflatten(-1, (HEADS, -1)).transpose(1, 2)  # noqa: E731
         q, k, v = split(q), split(k), split(v)
         a = torch.softmax(q @ k.transpose(-1, -2) / (HIDDEN // HEADS) ** 0.5, -1) @ v
@@ -218,7 +224,12 @@ def write(folder: Path, config: dict[str, Any], weights: dict[str, Any], tokeniz
 
 @pytest.mark.parametrize(
     ("kind", "qk"),
-    [("Qwen2ForCausalLM", False), ("InternLM2ForCausalLM", False), ("InternLM2ForCausalLM", True), ("Phi3ForCausalLM", False)],
+    [
+        ("Qwen2ForCausalLM", False),
+        ("InternLM2ForCausalLM", False),
+        ("InternLM2ForCausalLM", True),
+        ("Phi3ForCausalLM", False),
+    ],
 )
 def test_logits_are_those_of_the_released_architecture(
     kind: str, qk: bool, tmp_path: Path, tokenizer_files: Path
@@ -248,7 +259,9 @@ def test_logits_are_those_of_the_released_architecture(
             truth = internlm2_reference(w, embedded, config["llm_config"]["rope_theta"])
         else:
             language = language_reference(config["llm_config"])
-            own = {k.removeprefix("language_model."): t for k, t in w.items() if k.startswith("language_model.")}
+            own = {
+                k.removeprefix("language_model."): t for k, t in w.items() if k.startswith("language_model.")
+            }
             language.load_state_dict(own)
             truth = language(inputs_embeds=embedded).logits
     torch.testing.assert_close(ours, truth, rtol=1e-4, atol=1e-4)

@@ -43,7 +43,11 @@ def test_a_constant_curve_stays_when_smoothed(value: float, count: int, weight: 
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_curves_are_drawn(ending: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    run = log(tmp_path, [{"step": k, "loss": 1 / k, "learning_rate": 1e-4} for k in range(1, 9)] + [{"step": 8, "eval_loss": 0.2}])
+    run = log(
+        tmp_path,
+        [{"step": k, "loss": 1 / k, "learning_rate": 1e-4} for k in range(1, 9)]
+        + [{"step": 8, "eval_loss": 0.2}],
+    )
     output = tmp_path / f"curves.{ending}"
     assert plot([run], output) == {"loss": 8, "eval_loss": 1, "learning_rate": 8}
     assert output.read_bytes().startswith(b"\x89PNG" if ending == "png" else b"<?xml")
@@ -51,7 +55,11 @@ def test_curves_are_drawn(ending: str, tmp_path: Path) -> None:
 
 def test_what_cannot_be_drawn_is_told(tmp_path: Path) -> None:
     run = log(tmp_path, [{"step": 1, "loss": 1.0}])
-    for bad in (lambda: plot([run], "x.gif"), lambda: plot([run], "x.png", keys=["nonsense"]), lambda: plot(["gone"], "x.png")):
+    for bad in (
+        lambda: plot([run], "x.gif"),
+        lambda: plot([run], "x.png", keys=["nonsense"]),
+        lambda: plot(["gone"], "x.png"),
+    ):
         with pytest.raises(UsageError):
             bad()
 
@@ -84,4 +92,3 @@ def test_offloading_moves_bytes_to_the_host_and_loses_none(weights: int, ranks: 
     away = model_states(weights, weights, ranks=ranks, zero=PRESETS[name + "_offload"])
     assert away.gpu + away.host == here.gpu
     assert away.host > 0
-
