@@ -324,6 +324,7 @@ def sources(files: Sequence[DataFile]) -> tuple[Source, ...]:
     """The record files that are trained on: each file itself, or those that a mixture file names.
 
     InternVL's meta: ``repeat_time`` n takes every record n times an epoch, ``root`` and ``max_dynamic_patch`` apply.
+    ``data.txt``: the number must be a whole multiple of the records; of a path listed twice the last line counts.
 
     Raises:
         UsageError: a file is missing or of no known format, or a mixture asks for a share of a file.
@@ -342,7 +343,10 @@ def sources(files: Sequence[DataFile]) -> tuple[Source, ...]:
         for mixture in mixtures:
             if mixture.problem is not None:
                 raise ConfigError(f"data: {mixture.path}: {mixture.problem}")
-            for target in mixture.targets:
+            targets = mixture.targets
+            if mixture.format.container != "object":
+                targets = list({target.path: target for target in targets}.values())
+            for target in targets:
                 if target.dataset is None:
                     raise ConfigError(f"data: {mixture.path}: {target.entry.name}: no file at {target.path}")
                 raw = target.entry.raw if isinstance(target.entry.raw, dict) else {}
@@ -353,7 +357,7 @@ def sources(files: Sequence[DataFile]) -> tuple[Source, ...]:
                     media_root=target.dataset.root or file.media_root,
                     max_tiles=raw.get("max_dynamic_patch", file.max_dynamic_patch),
                 )
-                found += [one] * _repeats(mixture, target.entry)
+                found += [one] * _repeats(mixture, target)
         if not mixtures:
             if file.format is not None:
                 get_format(file.format)
@@ -371,25 +375,37 @@ def sources(files: Sequence[DataFile]) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def _repeats(mixture: Any, entry: Any) -> int:
-    """How often a data set of a mixture counts."""
+def _repeats(mixture: Any, target: Any) -> int:
+    """How often an epoch takes every record of a data set of a mixture.
+
+    InternVL's ``repeat_time`` says it. The number of a ``data.txt`` counts thousands of samples (XComposer and GeoPixel
+    with ``given_num``: ``int(float(number) * 1000)``); it must be a whole multiple of the file's records.
+    """
+    entry = target.entry
+    where = f"data: {mixture.path}: {entry.name}"
     if isinstance(entry.raw, dict):
-        number = entry.raw.get("repeat_time", 1)
-    else:
-        words = str(entry.raw).split()
-        number = words[1] if len(words) > 1 else 1
+        value = entry.raw.get("repeat_time", 1)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
+            raise ConfigError(
+                f"{where}: repeat_time {value!r}: expected a whole number from 1; write a share of a file as a file"
+            )
+        return int(value)
+    import mmdata
+
+    words = str(entry.raw).strip().split(" ")
     try:
-        value = float(number)
-    except (TypeError, ValueError):
+        wanted = int(float(words[-1]) * 1000) if len(words) == 2 else -1
+    except (ValueError, OverflowError):
+        wanted = -1
+    if wanted < 1:
+        raise ConfigError(f"{where}: expected a path, a space and thousands of samples, got {entry.raw!r}")
+    records = len(mmdata.open(target.dataset.path, format=target.dataset.format.name))
+    if records == 0 or wanted % records:
         raise ConfigError(
-            f"data: {mixture.path}: {entry.name}: expected a number of repeats, got {number!r}"
-        ) from None
-    if value < 1 or value != int(value):
-        raise ConfigError(
-            f"data: {mixture.path}: {entry.name}: {number} is a share of the file; "
-            "write the share as a file of its own, or a whole number of repeats"
+            f"{where}: asks for {wanted} samples of {records} records: only whole multiples are trained, nothing is drawn "
+            f"at random; write {records / 1000:g} for every record once, or name the file in data.train"
         )
-    return int(value)
+    return wanted // records
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def gpus() -> int:
     if visible is not None:
         return len([one for one in visible.split(",") if one.strip() not in ("", "-1")])
     try:
-        listed = subprocess.run(  # noqa: S603
+        listed = subprocess.run(
             ["nvidia-smi", "-L"],  # noqa: S607 - the driver's own tool, wherever it lies
             capture_output=True,
             text=True,

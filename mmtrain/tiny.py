@@ -85,7 +85,7 @@ def make_tiny(
     *,
     text: Iterable[str] | None = None,
     seed: int = 0,
-    shape: Shape = Shape(),  # noqa: B008 - frozen
+    shape: Shape = Shape(),
     force: bool = False,
 ) -> Made:
     """Build a tiny random model.
@@ -156,8 +156,8 @@ def _tokenizer(text: list[str], special: list[str], size: int) -> Any:
     )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",  # noqa: S106 - a token of text
+        pad_token="<|endoftext|>",  # noqa: S106 - a token of text
         model_max_length=4096,
         extra_special_tokens=named,
     )

@@ -90,11 +90,11 @@ def check(found: dict[str, Any], config: Config, where: str) -> None:
             wrong.append(
                 f"{key}.enabled is {json.dumps(enabled)}, the config says {key}: {json.dumps(wanted)}"
             )
-    for key in ("optimizer", "scheduler"):
-        if key in found:
-            wrong.append(
-                f"{key}: the trainer brings its own (learning_rate, weight_decay, lr_scheduler_type); leave it out"
-            )
+    wrong += [
+        f"{key}: the trainer brings its own (learning_rate, weight_decay, lr_scheduler_type); leave it out"
+        for key in ("optimizer", "scheduler")
+        if key in found
+    ]
     zero = found.get("zero_optimization", {})
     if not isinstance(zero, dict) or zero.get("stage", 0) not in (0, 1, 2, 3):
         wrong.append("zero_optimization.stage: expected 0, 1, 2 or 3")

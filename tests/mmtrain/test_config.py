@@ -80,7 +80,7 @@ def test_overrides_win_and_reach_into_lists(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["seed", "=3", "data.train.5.path=x", "seed.x=3"])
 def test_a_bad_override_is_told(bad: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected|nothing inside"):
+    with pytest.raises(ConfigError, match=r"expected|nothing inside"):
         load_config(write(tmp_path, LEAST_YAML.replace("x.jsonl", "[a.jsonl]") + "seed: 1\n"), [bad])
 
 
@@ -121,7 +121,20 @@ def test_a_mixture_is_its_files_with_repeats_and_its_shares_are_refused(tmp_path
     assert first.media_root == "pics"
     meta["a"]["repeat_time"] = 0.5
     path.write_text(json.dumps(meta))
-    with pytest.raises(UsageError, match="share of the file"):
+    with pytest.raises(UsageError, match="share of a file"):
+        config.settings()
+
+
+def test_numbers_of_a_data_txt_are_thousands_of_samples(tmp_path: Path) -> None:
+    turns = [{"from": "user", "value": "a"}, {"from": "assistant", "value": "b"}]
+    (tmp_path / "a.json").write_text(json.dumps([{"id": str(k), "conversations": turns} for k in range(4)]))
+    path = tmp_path / "data.txt"
+    config = parse_config(LEAST | {"data": {"train": str(path)}}, "x")
+    # The last line of a path counts: 8 samples of 4 records.
+    path.write_text(f"{tmp_path}/a.json 0.004\n{tmp_path}/a.json 0.008\n")
+    assert [source.path for source in config.settings().train] == [f"{tmp_path}/a.json"] * 2
+    path.write_text(f"{tmp_path}/a.json 0.006\n")
+    with pytest.raises(UsageError, match="asks for 6 samples of 4 records"):
         config.settings()
 
 
