@@ -95,14 +95,14 @@ def export(
         UsageError: no checkpoint, something is there already, or no adapters to write.
         DataError: the checkpoint lacks weights, or what was written does not give the trained model's logits.
     """
+    final = Path(output)
+    if final.exists() and not force:
+        raise UsageError(f"{final}: is there already; --force replaces it")
+    path = checkpoint_of(run, step)
     import torch
 
     from mmtrain.settings import from_plain
 
-    path = checkpoint_of(run, step)
-    final = Path(output)
-    if final.exists() and not force:
-        raise UsageError(f"{final}: is there already; --force replaces it")
     saved = json.loads((path / "trainer.json").read_text("utf-8"))
     settings = from_plain(saved["settings"])
     adapted = "lora" in (settings.vision.tuning, settings.projector.tuning, settings.language.tuning)
