@@ -210,6 +210,7 @@ class Run:
             window=s.packing_window,
             seed=s.seed,
             state=self.state,
+            stop=s.on_bad_sample == "stop",
         )
         jobs = Jobs(
             self.order,
@@ -302,6 +303,8 @@ class Run:
                     micro.append(batch)
         except StopIteration:
             micro = []
+        except DataError as error:  # measured ahead, in this process
+            problem = str(error)
         failed = torch.tensor(float(bool(problem)), device=self.device)
         dist.all_reduce(failed)
         if failed.item():
@@ -360,7 +363,7 @@ class Run:
                     for one in everyone
                 )
             for one in everyone:
-                print(f"left out: {one.source}: record {one.record}: {one.reason}", file=sys.stderr)  # noqa: T201
+                print(f"left out: {one}", file=sys.stderr)  # noqa: T201
 
     def _entry(self, window: _Window, end: StepEnd) -> dict[str, Any]:
         import torch
@@ -503,7 +506,7 @@ def deepspeed_config(settings: Settings, world: int) -> dict[str, Any]:
 
 def _usable(one: Encoded | BadSample) -> Encoded:
     if isinstance(one, BadSample):
-        raise DataError(f"{one.source}: record {one.record}: {one.reason}")
+        raise DataError(str(one))
     return one
 
 

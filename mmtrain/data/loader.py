@@ -117,11 +117,7 @@ class Batches:
             else:
                 samples.append(one)
         if bad and self.stop:
-            first = bad[0]
-            return DataError(
-                f"{first.source}: record {first.record}: {first.reason} "
-                f"(on_bad_sample: quarantine leaves such samples out and lists them)"
-            )
+            return DataError(f"{bad[0]} (on_bad_sample: quarantine leaves such samples out and lists them)")
         batch = self.collate(samples)
         batch.notes = {"bad": bad, "step": job.step}
         return batch
@@ -145,6 +141,7 @@ def loader(
     jobs: Jobs, batches: Batches, *, workers: int, prefetch: int, pin: bool
 ) -> Iterator[Batch | DataError]:
     """Batches in the order of the jobs, made in `workers` processes (0: in this one)."""
+    import torch
     from torch.utils.data import DataLoader
 
     return iter(
@@ -157,5 +154,6 @@ def loader(
             prefetch_factor=prefetch if workers else None,
             multiprocessing_context="spawn" if workers else None,
             pin_memory=pin,
+            generator=torch.Generator(),  # the loader draws a seed; the global state must not move when a run is resumed
         )
     )

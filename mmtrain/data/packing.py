@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mmdata.errors import DataError
 from mmtrain.data.encode import Size
 from mmtrain.data.order import Order
 from mmtrain.data.sources import BadSample
@@ -81,6 +82,7 @@ class Rows:
         window: samples looked at together.
         seed: of the order of the rows within a window.
         state: to go on from.
+        stop: a sample that cannot be used is an error.
 
     Attributes:
         bad: samples that could not be used, as they turn up.
@@ -96,6 +98,7 @@ class Rows:
         window: int = 1024,
         seed: int = 0,
         state: State | None = None,
+        stop: bool = False,
     ) -> None:
         self.order = order
         self.measure = measure
@@ -104,10 +107,16 @@ class Rows:
         self.window = window
         self.seed = seed
         self.state = state or State()
+        self.stop = stop
         self.bad: list[BadSample] = []
+        self._barren = 0
 
     def take(self, n: int) -> list[list[int]]:
-        """The next `n` rows; fewer at the end."""
+        """The next `n` rows; fewer at the end.
+
+        Raises:
+            DataError: a sample cannot be used and `stop` is set, or none of a whole epoch can.
+        """
         while len(self.state.rows) < n and self._fill(n):
             pass
         taken, self.state.rows = self.state.rows[:n], self.state.rows[n:]
@@ -138,8 +147,9 @@ class Rows:
         for p in [*s.waiting, *fresh]:
             size = self.measure(p)
             if isinstance(size, BadSample):
-                self.bad.append(size)
+                self._refuse(size)
             else:
+                self._barren = 0
                 positions.append(p)
                 sizes.append(size)
         if self.group:
@@ -154,6 +164,14 @@ class Rows:
         random.Random(f"{self.seed}/{s.window}").shuffle(rows)  # noqa: S311 - an order, not a secret
         s.rows += rows
         return True
+
+    def _refuse(self, bad: BadSample) -> None:
+        self._barren += 1
+        if self.stop:
+            raise DataError(f"{bad} (on_bad_sample: quarantine leaves such samples out and lists them)")
+        if self._barren >= self.order.epoch_length:  # an endless order would be searched for ever
+            raise DataError(f"not one sample of a whole epoch can be used; the last: {bad}")
+        self.bad.append(bad)
 
     def _grouped(self, positions: list[int], sizes: list[Size]) -> list[list[int]]:
         ranked = [positions[i] for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i].tokens, i))]

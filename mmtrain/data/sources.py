@@ -56,6 +56,9 @@ class BadSample:
     record: int
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.source}: record {self.record}: {self.reason}"
+
 
 class Reader:
     """Reads, measures and encodes records of several sources.

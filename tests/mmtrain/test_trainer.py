@@ -103,7 +103,7 @@ def matrix(
     for stage in stages:
         for name, parts, packing in cases:
             more = {"packing": packing, "gradient_accumulation_steps": accumulation, "deepspeed": ZERO[stage]}
-            more |= {"max_length": 160} if packing else {"per_device_train_batch_size": 2}
+            more |= {"max_length": 640} if packing else {"per_device_train_batch_size": 2}
             more |= {"lora": {"dropout": 0.0, "r": 4}, "max_steps": 3, "loss_reduction": "sample"}
             runs.append({**plain, **parts, **more, "output_dir": str(folder / f"{stage}-{name}-{packing}")})
     return runs
@@ -158,7 +158,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
     plain_settings: dict[str, Any], tmp_path: Path, launch: Any
 ) -> None:
     """With dropout in the adapters, so that random state counts, and packing, so that its buffer does."""
-    more = {"save_steps": 3, "max_steps": 11, "packing_window": 8, "max_length": 200, **LORA}
+    more = {"save_steps": 3, "max_steps": 11, "packing_window": 8, **LORA}
     kill_and_resume({**plain_settings, **more}, tmp_path, launch, 1, after=8)
 
 

@@ -11,11 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmdata.errors import DataError
 from mmtrain.data.collate import packed, padded
 from mmtrain.data.encode import Encoded, Encoder, Size
 from mmtrain.data.internvl import InternVLMedia
 from mmtrain.data.order import Order, ShuffledPlan
 from mmtrain.data.packing import Rows, State, pack
+from mmtrain.data.sources import BadSample
 from mmtrain.losses import weighted_nll
 
 
@@ -87,6 +89,17 @@ def test_grouping_puts_like_lengths_together() -> None:
     assert sorted(rows) == list(range(512))
     padding = sum(8 * max(sizes[p].tokens for p in rows[i : i + 8]) for i in range(0, 512, 8))
     assert padding < 1.1 * sum(s.tokens for s in sizes)
+
+
+def test_samples_that_cannot_be_used_never_keep_it_searching() -> None:
+    bad = BadSample("a.jsonl", 3, "no such picture")
+    with pytest.raises(DataError, match="whole epoch"):
+        Rows(order(5, None), lambda _: bad, capacity=Size(100, 4), window=2).take(1)
+    with pytest.raises(DataError, match=r"a.jsonl: record 3: no such picture \(on_bad_sample"):
+        Rows(order(5, None), lambda _: bad, capacity=Size(100, 4), stop=True).take(1)
+    rows = Rows(order(5), lambda p: bad if p % 2 else Size(50, 0), capacity=Size(100, 4), window=2)
+    assert sorted(p for row in rows for p in row) == [0, 2, 4]
+    assert rows.bad == [bad, bad]
 
 
 def test_a_sample_larger_than_a_row_has_a_row_of_its_own() -> None:
