@@ -204,7 +204,7 @@ def probe(encoder: Any) -> dict[str, Any]:
 def _load(directory: str | Path, dtype: Any) -> Any:
     from transformers import AutoModelForImageTextToText
 
-    model = AutoModelForImageTextToText.from_pretrained(directory, dtype=dtype, local_files_only=True)
+    model: Any = AutoModelForImageTextToText.from_pretrained(directory, dtype=dtype, local_files_only=True)
     return model.eval()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import Any
 
 _QUIET = {
     "HF_HUB_OFFLINE": "1",  # models are local directories: nothing is ever asked of a hub
@@ -24,7 +26,7 @@ def quiet() -> None:
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch|transformers|deepspeed|peft")
     try:
-        from transformers.utils import logging as transformers_logging
+        told: Any = import_module("transformers.utils.logging")
     except ImportError:
         return
-    transformers_logging.disable_progress_bar()
+    told.disable_progress_bar()

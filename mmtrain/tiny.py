@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ MARKS = ["<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>", "[SEG]", "<p
 """Special tokens of grounding, one id each."""
 
 PATCH = 14
-_IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
-_HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+_IMAGENET: dict[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+_HALF: dict[str, Any] = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,8 @@ def make_tiny(
 
 def _tokenizer(text: list[str], special: list[str], size: int) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
+
+    transformers: Any = import_module("transformers")
 
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -154,7 +156,7 @@ def _tokenizer(text: list[str], special: list[str], size: int) -> Any:
         if "<IMG_CONTEXT>" in special
         else {}
     )
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         eos_token="<|im_end|>",  # noqa: S106 - a token of text
         pad_token="<|endoftext|>",  # noqa: S106 - a token of text
@@ -184,7 +186,7 @@ def _language(tokenizer: Any, shape: Shape, **more: Any) -> dict[str, Any]:
 
 
 def _internvl(tokenizer: Any, shape: Shape) -> _Parts:
-    import transformers as t
+    t: Any = import_module("transformers")
 
     size = {"height": shape.tile, "width": shape.tile}
     tokens = (shape.tile // PATCH) ** 2 // 4
@@ -214,7 +216,7 @@ def _internvl(tokenizer: Any, shape: Shape) -> _Parts:
 
 
 def _qwen2_5_vl(tokenizer: Any, shape: Shape) -> _Parts:
-    import transformers as t
+    t: Any = import_module("transformers")
 
     ids = tokenizer.convert_tokens_to_ids
     half = shape.hidden_size // shape.heads // 2
@@ -251,7 +253,7 @@ def _qwen2_5_vl(tokenizer: Any, shape: Shape) -> _Parts:
 
 
 def _llava_onevision(tokenizer: Any, shape: Shape) -> _Parts:
-    import transformers as t
+    t: Any = import_module("transformers")
 
     ids = tokenizer.convert_tokens_to_ids
     size = {"height": shape.tile, "width": shape.tile}
@@ -327,10 +329,8 @@ def load_processor(directory: str | Path) -> Any:
     Raises:
         UsageError: there is no processor.
     """
-    import transformers
-    from transformers.utils import is_torchvision_available
-
-    if is_torchvision_available():
+    transformers: Any = import_module("transformers")
+    if import_module("transformers.utils").is_torchvision_available():
         return transformers.AutoProcessor.from_pretrained(directory, local_files_only=True)
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
         path = Path(directory) / file
@@ -342,5 +342,7 @@ def load_processor(directory: str | Path) -> Any:
     cls = getattr(transformers, name)
     kept = [a for a in cls.get_attributes() if a != "video_processor"]
     # The same name and module: the processor's own loader looks itself up by them.
-    plain = type(name, (cls,), {"get_attributes": classmethod(lambda _: kept), "__module__": cls.__module__})
-    return plain.from_pretrained(directory, local_files_only=True)  # type: ignore[attr-defined]
+    plain: Any = type(
+        name, (cls,), {"get_attributes": classmethod(lambda _: kept), "__module__": cls.__module__}
+    )
+    return plain.from_pretrained(directory, local_files_only=True)
