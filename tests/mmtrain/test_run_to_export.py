@@ -108,21 +108,34 @@ def test_check_fails_on_long_samples_and_wrong_templates(config: Path) -> None:
     assert "not ready: 2 steps failed" in told
 
 
-def test_a_run_is_launched_and_exported_merged_and_as_adapter(config: Path, tmp_path: Path) -> None:
+def test_a_run_is_launched_and_its_adapters_merged(config: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForImageTextToText
 
-    assert "done: step 2" in mmtrain("launch", str(config))
-    run = config.parent / "run"
-    assert "loaded again" in mmtrain("export", str(run), "-o", str(tmp_path / "merged"))
+    from mmtrain.export import export
+
+    assert "done: step 2" in mmtrain("launch", str(config), f"output_dir={tmp_path}/run")
+    assert "loaded again" in mmtrain("export", f"{tmp_path}/run", "-o", f"{tmp_path}/merged")
     base = AutoModelForImageTextToText.from_pretrained(config.parent / "model").state_dict()
     merged = AutoModelForImageTextToText.from_pretrained(tmp_path / "merged").state_dict()
     changed = {name for name in base if not torch.equal(base[name], merged[name])}
     assert changed
     assert all("language_model" in name and "_proj" in name for name in changed)
-    assert "adapter of step 2" in mmtrain("export", str(run), "-o", str(tmp_path / "adapter"), "--adapter")
+    with pytest.raises(UsageError, match="is there already"):
+        export(tmp_path / "run", tmp_path / "merged")
+    with pytest.raises(UsageError, match="no checkpoint-7"):
+        export(tmp_path / "run", tmp_path / "other", step=7)
+
+
+@pytest.mark.slow
+def test_adapters_are_exported_alone_unless_more_was_trained(config: Path, tmp_path: Path) -> None:
+    mmtrain("launch", str(config), f"output_dir={tmp_path}/run")
+    told = mmtrain("export", f"{tmp_path}/run", "-o", f"{tmp_path}/adapter", "--adapter")
+    assert "adapter of step 2" in told
     assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
-    assert "is there already" in mmtrain("export", str(run), "-o", str(tmp_path / "merged"), code=2)
-    assert "no checkpoint-7" in mmtrain("export", str(run), "-o", str(tmp_path / "y"), "--step", "7", code=2)
+    mmtrain("launch", str(config), f"output_dir={tmp_path}/more", "projector.tuning=full")
+    told = mmtrain("export", f"{tmp_path}/more", "-o", f"{tmp_path}/refused", "--adapter", code=2)
+    assert "would lack them" in told
+    assert not (tmp_path / "refused").exists()
 
 
 @pytest.mark.slow
