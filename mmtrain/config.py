@@ -597,7 +597,7 @@ def to_yaml(config: Config) -> str:
     """The resolved config: every key with its value."""
     import yaml
 
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
 def json_schema() -> str:

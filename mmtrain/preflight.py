@@ -274,13 +274,13 @@ def histogram(lengths: Sequence[int], limit: int, rows: int = 8, width: int = 40
 def count_weights(settings: Any, tokenizer: Any) -> tuple[int, int]:
     """(all, trained) weights, told without loading any: the model is built on the meta device."""
     import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText
-
     from mmtrain.parts import apply_parts
 
+    transformers: Any = import_module("transformers")
     with torch.device("meta"):
-        config = AutoConfig.from_pretrained(settings.model, local_files_only=True)
-        model = apply_parts(AutoModelForImageTextToText.from_config(config), settings, tokenizer)
+        config = transformers.AutoConfig.from_pretrained(settings.model, local_files_only=True)
+        model = transformers.AutoModelForImageTextToText.from_config(config)
+        model = apply_parts(model, settings, tokenizer)
     weights = list(model.parameters())
     return sum(p.numel() for p in weights), sum(p.numel() for p in weights if p.requires_grad)
 
