@@ -542,7 +542,7 @@ def _told(error: Any, lines: dict[Place, str]) -> str:
         return f"{prefix}unknown key {shown}{_nearest(place)}"
     if error["type"] == "missing":
         return f"{shown} is missing"
-    message = error["msg"].removeprefix("Value error, ")
+    message = str(error["msg"]).removeprefix("Value error, ")
     if not place:
         return message
     if error["type"] == "value_error":

@@ -274,6 +274,7 @@ def histogram(lengths: Sequence[int], limit: int, rows: int = 8, width: int = 40
 def count_weights(settings: Any, tokenizer: Any) -> tuple[int, int]:
     """(all, trained) weights, told without loading any: the model is built on the meta device."""
     import torch
+
     from mmtrain.parts import apply_parts
 
     transformers: Any = import_module("transformers")
