@@ -1,0 +1,37 @@
+"""`mmtrain make-tiny --family F -o DIR`: a complete tiny random model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+NAME = "make-tiny"
+
+
+def command(
+    output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
+    family: Annotated[str, typer.Option(help="internvl, qwen2_5_vl or llava_onevision.")] = "internvl",
+    text: Annotated[
+        str | None, typer.Option(help="Text file that the tokenizer is trained on, a line a sample.")
+    ] = None,
+    hidden_size: Annotated[int, typer.Option(help="Width of the language model.")] = 32,
+    layers: Annotated[int, typer.Option(help="Layers of the language model.")] = 2,
+    vocab_size: Annotated[int, typer.Option(help="Tokens at most, special ones not counted.")] = 400,
+    tile: Annotated[int, typer.Option(help="Side of a tile in pixels, a multiple of 28.")] = 28,
+    seed: Annotated[int, typer.Option(help="Of the weights.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> int:
+    """Build a tiny random model with tokenizer, processor and chat template: to try things without a hub."""
+    from pathlib import Path
+
+    from mmtrain.quiet import quiet
+    from mmtrain.tiny import Shape, make_tiny
+
+    quiet()
+    lines = Path(text).read_text("utf-8").splitlines() if text else None
+    shape = Shape(hidden_size=hidden_size, layers=layers, vocab_size=vocab_size, tile=tile)
+    made = make_tiny(family, output, text=lines, seed=seed, shape=shape, force=force)
+    print(f"{made.directory}: {family}, {made.weights} weights, {made.vocabulary} tokens", file=sys.stderr)
+    return 0

@@ -1,0 +1,291 @@
+"""From a config to running ranks: in this process, through torchrun, through DeepSpeed's hostfile launcher, through Slurm.
+
+Under a launcher (RANK and WORLD_SIZE are set) nothing is launched again: the environment says what this process is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmdata.errors import UsageError
+from mmtrain.config import Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """Where the ranks of a run live.
+
+    Attributes:
+        nproc: processes on each node; None: one a GPU that is seen, or what NPROC_PER_NODE says.
+        nnodes: nodes.
+        node_rank: number of this node; None lets the rendezvous number them.
+        rdzv: host:port where the nodes meet.
+        hostfile: lines of ``host slots=N``; DeepSpeed's launcher then starts every node over ssh.
+        arguments: handed to the launcher as they are.
+    """
+
+    nproc: int | None = None
+    nnodes: int = 1
+    node_rank: int | None = None
+    rdzv: str | None = None
+    hostfile: str | None = None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a run is started.
+
+    Attributes:
+        command: to be executed; None: train in this process.
+        world: number of ranks, where it is known here.
+        how: one word for people: ``here``, ``torchrun``, ``deepspeed``, or the launcher above us.
+    """
+
+    command: list[str] | None
+    world: int
+    how: str
+
+
+def plan(
+    config_path: str,
+    overrides: Sequence[str],
+    ranks: Ranks,
+    environment: Mapping[str, str] = os.environ,
+) -> Launch:
+    """Decide how a run is started.
+
+    Args:
+        config_path: the YAML.
+        overrides: ``key=value``, passed on to every rank.
+        ranks: what was asked for.
+        environment: variables of this process.
+
+    Raises:
+        UsageError: the request contradicts itself, or the launcher above us.
+    """
+    if "RANK" in environment and "WORLD_SIZE" in environment:
+        asked = (ranks.nproc, ranks.node_rank, ranks.rdzv, ranks.hostfile)
+        if any(value is not None for value in asked) or ranks.nnodes != 1 or ranks.arguments:
+            raise UsageError(
+                "a launcher has started this process already (RANK and WORLD_SIZE are set): "
+                "leave out --nproc, --nnodes, --node-rank, --rdzv, --hostfile and what follows --"
+            )
+        return Launch(None, _number(environment["WORLD_SIZE"], "WORLD_SIZE"), "launcher")
+    rank = ["-m", "mmtrain", "launch", config_path, *overrides]
+    if ranks.hostfile is not None:
+        return _hostfile(ranks, rank)
+    nproc = ranks.nproc or _number(environment.get("NPROC_PER_NODE", "0"), "NPROC_PER_NODE") or gpus() or 1
+    nnodes = ranks.nnodes if ranks.nnodes > 1 else _number(environment.get("NNODES", "1"), "NNODES")
+    if nproc == 1 and nnodes == 1:
+        if ranks.arguments:
+            raise UsageError(
+                f"{shlex.join(ranks.arguments)}: there is one process and no launcher to hand this to; "
+                "ask for more with --nproc"
+            )
+        return Launch(None, 1, "here")
+    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={nproc}"]
+    if nnodes == 1:
+        launcher += ["--standalone"]
+    else:
+        launcher += _rendezvous(ranks, nnodes)
+    return Launch([*launcher, *ranks.arguments, *rank], nproc * nnodes, "torchrun")
+
+
+def _rendezvous(ranks: Ranks, nnodes: int) -> list[str]:
+    if ranks.rdzv is None:
+        raise UsageError(f"{nnodes} nodes need a place to meet: --rdzv HOST:PORT, the same on every node")
+    host, _, port = ranks.rdzv.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--rdzv: expected HOST:PORT, got {ranks.rdzv}")
+    found = [f"--nnodes={nnodes}"]
+    if ranks.node_rank is not None:
+        if not 0 <= ranks.node_rank < nnodes:
+            raise UsageError(f"--node-rank: expected 0 to {nnodes - 1}, got {ranks.node_rank}")
+        return [*found, f"--node-rank={ranks.node_rank}", f"--master-addr={host}", f"--master-port={port}"]
+    return [*found, "--rdzv-backend=c10d", f"--rdzv-endpoint={ranks.rdzv}", "--rdzv-id=mmtrain"]
+
+
+def _hostfile(ranks: Ranks, rank: list[str]) -> Launch:
+    if ranks.node_rank is not None or ranks.nnodes != 1:
+        raise UsageError("--hostfile names the nodes: leave out --nnodes and --node-rank")
+    path = str(ranks.hostfile)
+    hosts = read_hostfile(path)
+    command = [sys.executable, "-m", "deepspeed.launcher.runner", f"--hostfile={path}", "--no_local_rank"]
+    if ranks.rdzv is not None:
+        host, _, port = ranks.rdzv.rpartition(":")
+        if not host or not port.isdigit():
+            raise UsageError(f"--rdzv: expected HOST:PORT, got {ranks.rdzv}")
+        command += [f"--master_addr={host}", f"--master_port={port}"]
+    slots = sum(hosts.values())
+    if ranks.nproc is not None:
+        few = [host for host, count in hosts.items() if count < ranks.nproc]
+        if few:
+            raise UsageError(f"--nproc {ranks.nproc}: {few[0]} has only {hosts[few[0]]} slots in {path}")
+        command.append(f"--num_gpus={ranks.nproc}")
+        slots = ranks.nproc * len(hosts)
+    # The runner starts a module without the leading -m.
+    return Launch([*command, *ranks.arguments, "--module", *rank[1:]], slots, "deepspeed")
+
+
+def read_hostfile(path: str) -> dict[str, int]:
+    """Slots of each host.
+
+    Raises:
+        UsageError: no such file, or a line is not ``host slots=N``.
+    """
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--hostfile: {path}: {getattr(error, 'strerror', None) or error}") from None
+    hosts: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        match = re.fullmatch(r"(\S+)\s+slots=(\d+)", text)
+        if match is None:
+            raise UsageError(f"--hostfile: {path}: line {number}: expected `host slots=N`, got {text!r}")
+        if match[1] in hosts:
+            raise UsageError(f"--hostfile: {path}: line {number}: {match[1]} stands there twice")
+        hosts[match[1]] = int(match[2])
+    if not hosts:
+        raise UsageError(f"--hostfile: {path}: names no host")
+    return hosts
+
+
+def _number(text: str, name: str) -> int:
+    if not text.isdigit():
+        raise UsageError(f"{name}: expected a number, got {text!r}")
+    return int(text)
+
+
+def gpus() -> int:
+    """GPUs that a process started here would see; asked of the driver's tool, so that torch stays unloaded."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([one for one in visible.split(",") if one.strip() not in ("", "-1")])
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"],  # noqa: S607 - the driver's own tool, wherever it lies
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    return (
+        sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
+    )
+
+
+def slurm_script(
+    config_path: str,
+    overrides: Sequence[str],
+    config: Config,
+    ranks: Ranks,
+    *,
+    time: str,
+    partition: str | None,
+) -> str:
+    """An sbatch script: one torchrun a node, meeting on the job's first node; a requeued job resumes.
+
+    Args:
+        config_path: the YAML, as the job will find it.
+        overrides: ``key=value``.
+        config: tells the output directory and the workers that each rank starts.
+        ranks: `nproc` (8 if None) and `nnodes` count.
+        time: limit, as Slurm writes it.
+        partition: where to; None leaves it to the cluster.
+    """
+    nproc = ranks.nproc or 8
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(config.output_dir).name) or "mmtrain"
+    # Slurm's %x is the job's name, %j its number; Slurm reads #SBATCH lines without a shell: no variables, no quotes.
+    head = [
+        "#!/bin/bash",
+        f"#SBATCH --job-name={name}",
+        f"#SBATCH --nodes={ranks.nnodes}",
+        "#SBATCH --ntasks-per-node=1",
+        f"#SBATCH --gpus-per-node={nproc}",
+        f"#SBATCH --cpus-per-task={nproc * (config.dataloader_num_workers + 2)}",
+        f"#SBATCH --time={time}",
+        "#SBATCH --output=%x-%j.log",
+        "#SBATCH --requeue",
+    ]
+    if partition:
+        head.append(f"#SBATCH --partition={partition}")
+    launcher = [
+        f"--nnodes={ranks.nnodes}",
+        f"--nproc-per-node={nproc}",
+        "--rdzv-backend=c10d",
+        '--rdzv-endpoint="$head:$port"',
+        '--rdzv-id="$SLURM_JOB_ID"',
+    ]
+    rank = shlex.join([*ranks.arguments, "-m", "mmtrain", "launch", config_path, *overrides])
+    body = [
+        "",
+        "set -euo pipefail",
+        "export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}",
+        'head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        "port=$((20000 + SLURM_JOB_ID % 20000))  # two jobs on one node do not meet",
+        "",
+        "srun --kill-on-bad-exit=1 \\",
+        f"  {shlex.quote(sys.executable)} -m torch.distributed.run \\",
+        f"  {' '.join(launcher)} \\",
+        f"  {rank}",
+    ]
+    return "\n".join([*head, *body]) + "\n"
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Train in this process.
+
+    Raises:
+        UsageError: the config cannot be carried out.
+        MissingExtra: torch or DeepSpeed is not installed.
+    """
+    from mmdata.errors import MissingExtra
+    from mmtrain.quiet import quiet
+
+    check_early(config)
+    quiet()
+    try:
+        import deepspeed  # noqa: F401
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra(str(error.name), "train", "mmtrain launch") from None
+    from mmtrain.trainer import train
+
+    return train(config.settings())
+
+
+def check_early(config: Config) -> None:
+    """What can be known without weights: the data files, DeepSpeed's JSON, the recipe, the model directory, the template.
+
+    Raises:
+        UsageError: something of it is wrong.
+    """
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    import mmtrain.recipes
+    from mmdata.errors import UnknownName
+    from mmdata.templates import get_template
+
+    known = [module.name for module in iter_modules(mmtrain.recipes.__path__)]
+    if config.recipe not in known:
+        raise UnknownName("recipe", config.recipe, known)
+    settings = config.settings()
+    import_module(f"mmtrain.recipes.{config.recipe}").model_config(settings)
+    if config.template is not None:
+        get_template(config.template)

@@ -1,0 +1,140 @@
+"""DeepSpeed's JSON: from a preset's name, a file or the config itself, checked against the rest of the config."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmdata.errors import UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from mmtrain.config import Config
+
+_CPU = {"device": "cpu", "pin_memory": True}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "zero0": {"stage": 0},
+    "zero1": {"stage": 1},
+    "zero2": {"stage": 2, "overlap_comm": True, "contiguous_gradients": True},
+    "zero3": {"stage": 3, "overlap_comm": True, "contiguous_gradients": True},
+    "zero1_offload": {"stage": 1, "offload_optimizer": _CPU},
+    "zero2_offload": {
+        "stage": 2,
+        "overlap_comm": True,
+        "contiguous_gradients": True,
+        "offload_optimizer": _CPU,
+    },
+    "zero3_offload": {
+        "stage": 3,
+        "overlap_comm": True,
+        "contiguous_gradients": True,
+        "offload_optimizer": _CPU,
+        "offload_param": _CPU,
+    },
+}
+"""``zero_optimization`` of each preset; what is not said is DeepSpeed's default."""
+
+
+def deepspeed_json(config: Config) -> dict[str, Any]:
+    """The JSON that `deepspeed` of a config stands for, batch sizes not filled in.
+
+    Raises:
+        UsageError: no such preset or file, or it says something else than the config.
+    """
+    given = config.deepspeed
+    if isinstance(given, dict):
+        found, where = copy.deepcopy(given), "deepspeed"
+    elif given.endswith(".json") or "/" in given:
+        found, where = _read(Path(given)), f"deepspeed: {given}"
+    elif given.replace("-", "_") in PRESETS:
+        return {"zero_optimization": copy.deepcopy(PRESETS[given.replace("-", "_")])}
+    else:
+        raise UnknownName("deepspeed preset (a file ends in .json)", given, PRESETS)
+    check(found, config, where)
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"deepspeed: {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"deepspeed: {path}: not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"deepspeed: {path}: expected an object, got {type(found).__name__}")
+    return found
+
+
+def check(found: dict[str, Any], config: Config, where: str) -> None:
+    """Compare a DeepSpeed JSON with the config.
+
+    Raises:
+        UsageError: it contradicts the config, or brings a part that the trainer brings itself.
+    """
+    wrong = []
+    ours: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": ("per_device_train_batch_size", config.per_device_train_batch_size),
+        "gradient_accumulation_steps": ("gradient_accumulation_steps", config.gradient_accumulation_steps),
+        "gradient_clipping": ("max_grad_norm", config.max_grad_norm),
+    }
+    for key, (name, value) in ours.items():
+        if found.get(key, "auto") not in ("auto", value):
+            wrong.append(f'{key} is {found[key]}, {name} is {value} (write "auto", or leave it out)')
+    for key, wanted in (("bf16", config.bf16), ("fp16", config.fp16)):
+        part = found.get(key, {})
+        enabled = part.get("enabled", "auto") if isinstance(part, dict) else part
+        if enabled not in ("auto", wanted):
+            wrong.append(
+                f"{key}.enabled is {json.dumps(enabled)}, the config says {key}: {json.dumps(wanted)}"
+            )
+    wrong += [
+        f"{key}: the trainer brings its own (learning_rate, weight_decay, lr_scheduler_type); leave it out"
+        for key in ("optimizer", "scheduler")
+        if key in found
+    ]
+    zero = found.get("zero_optimization", {})
+    if not isinstance(zero, dict) or zero.get("stage", 0) not in (0, 1, 2, 3):
+        wrong.append("zero_optimization.stage: expected 0, 1, 2 or 3")
+    elif zero.get("offload_param", {}).get("device", "none") != "none" and zero.get("stage", 0) != 3:
+        wrong.append("zero_optimization.offload_param works with stage 3 alone")
+    if wrong:
+        raise UsageError(f"{where}: " + "; ".join(wrong))
+
+
+def filled(config: Config, world: int) -> dict[str, Any]:
+    """The JSON as the engine gets it, batch sizes filled in for a number of ranks.
+
+    Raises:
+        UsageError: as `deepspeed_json`.
+    """
+    found = deepspeed_json(config)
+    zero = found.setdefault("zero_optimization", {})
+    stage = zero.setdefault("stage", 0)
+    each, steps = config.per_device_train_batch_size, config.gradient_accumulation_steps
+    if found.get("train_batch_size", "auto") not in ("auto", each * steps * world):
+        raise UsageError(
+            f"deepspeed: train_batch_size is {found['train_batch_size']}, but {each} a device × {steps} steps × "
+            f'{world} ranks are {each * steps * world}; leave it out or write "auto"'
+        )
+    found |= {
+        "train_micro_batch_size_per_gpu": each,
+        "gradient_accumulation_steps": steps,
+        "train_batch_size": each * steps * world,
+        "gradient_clipping": config.max_grad_norm,
+        "bf16": {"enabled": config.bf16},
+        "fp16": {**found.get("fp16", {}), "enabled": config.fp16},
+    }
+    found.setdefault("zero_allow_untested_optimizer", True)
+    found.setdefault("zero_force_ds_cpu_optimizer", False)
+    found.setdefault("steps_per_print", 10**9)
+    if stage == 3:
+        zero.setdefault("stage3_gather_16bit_weights_on_model_save", True)
+    return found
+
+
+def stage(config: Config) -> int:
+    """The ZeRO stage of a config."""
+    return int(deepspeed_json(config).get("zero_optimization", {}).get("stage", 0))
