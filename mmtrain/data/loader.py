@@ -37,7 +37,7 @@ class StepEnd:
     Attributes:
         state: of the rows.
         order_hash: of all positions trained on.
-        epoch: fraction of epochs begun.
+        epoch: samples taken so far by samples of an epoch.
     """
 
     state: State
@@ -77,9 +77,8 @@ class Jobs:
         each = self.batch
         while rows := self.rows.take(each * self.accumulation * self.world):
             self.order_hash.update(rows)
-            end = StepEnd(
-                self.rows.snapshot(), self.order_hash.hexdigest, max(map(max, rows)) / self.order.epoch_length
-            )
+            state = self.rows.snapshot()
+            end = StepEnd(state, self.order_hash.hexdigest, state.taken / self.order.epoch_length)
             bad, self.rows.bad = self.rows.bad, []
             for micro in range(self.accumulation):
                 at = (micro * self.world + self.rank) * each

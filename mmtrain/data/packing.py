@@ -40,6 +40,11 @@ class State:
     waiting: list[int] = field(default_factory=list)
     rows: list[list[int]] = field(default_factory=list)
 
+    @property
+    def taken(self) -> int:
+        """Samples given out or refused so far; what was only looked at ahead does not count."""
+        return self.next - len(self.waiting) - sum(map(len, self.rows))
+
     def to_json(self) -> dict[str, Any]:
         """For a checkpoint."""
         return asdict(self)

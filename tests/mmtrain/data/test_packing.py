@@ -198,3 +198,12 @@ def test_no_segment_is_told_by_the_one_before(samples: list[Encoded], filler: En
     batch = packed(trained, filler, "token")
     assert (batch.labels[0, batch.inputs["cu_seq_lens_q"][:-1].long()] == -100).all()
     assert (trained[0].labels >= 0).all()
+
+
+def test_samples_taken_are_those_given_out_however_far_the_window_looks_ahead() -> None:
+    order = Order(lambda epoch: ShuffledPlan([6], 0, epoch), None)
+    rows = Rows(order, lambda _: Size(197, 7), capacity=Size(2048, 24), window=1024)
+    seen = 0
+    for _ in range(50):
+        seen += len(rows.take(1)[0])
+        assert rows.snapshot().taken == seen
