@@ -235,7 +235,9 @@ def slurm_script(
         "",
         "set -euo pipefail",
         "export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}",
-        'head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        'nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")',
+        # Not piped into `head`: with pipefail a writer that head has left ends the script.
+        "head=${nodes%%$'\\n'*}",
         "port=$((20000 + SLURM_JOB_ID % 20000))  # two jobs on one node do not meet",
         "",
         "srun --kill-on-bad-exit=1 \\",

@@ -1,62 +1,18 @@
-"""The command line `mmdata`: one file a verb. Each reads its arguments, calls the verb's engine and exits.
-
-Exit codes: 0 clean, 1 findings, 2 could not run (one line on stderr says why), 130 interrupted.
-"""
+"""The command line `mmdata`: one file a verb. Each reads its arguments, calls the verb's engine and exits."""
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
-
-INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of the console script: never shows a traceback for bad input."""
-    from mmdata.errors import MMDataError
+    """Entry point of the console script."""
+    from mmdata.cli.entry import run
 
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character of the data shows its escape.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-    except MMDataError as error:
-        print(f"mmdata: {error}", file=sys.stderr)
-        code = 2
-    except KeyboardInterrupt:
-        print("mmdata: interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (head, less) has left; what it took is what it wanted.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
-    except OSError as error:
-        print(f"mmdata: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
-        code = 2
-    sys.exit(code)
+    run("mmdata", _app, arguments)
 
 
-def _run(arguments: list[str]) -> int:
-    import typer
-    from typer.main import get_command
-
+def _app() -> Any:
     from mmdata.cli.app import app
-    from mmdata.errors import UsageError
 
-    # typer has a click of its own in some versions; its exceptions are the bases of those that it exports.
-    click_exception: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-    try:
-        result = get_command(app).main(args=arguments, prog_name="mmdata", standalone_mode=False)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    except Exception as error:
-        if not isinstance(error, click_exception):
-            raise
-        if type(error).__name__ == "NoArgsIsHelpError":
-            return 2  # the help is printed already
-        raise UsageError(error.format_message().replace("\n", " ")) from None
-    if result == INTERRUPTED:
-        raise KeyboardInterrupt  # typer has made an exit code of it
-    return result if isinstance(result, int) else 0
+    return app

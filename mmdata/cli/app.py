@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Annotated
-
-import typer
+from mmdata.cli.entry import make_app
 
 VERBS = (
     "validate",
@@ -25,35 +22,11 @@ VERBS = (
     "dedup",
     "diff",
 )
-"""The modules of this package with a verb, in the order of the help."""
+"""The modules of this package with a verb."""
 
-app = typer.Typer(
-    name="mmdata",
-    help="Read, validate, convert and look at vision-language fine-tuning data exactly as the trainers read it.",
-    no_args_is_help=True,
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+app = make_app(
+    "mmdata",
+    "Read, validate, convert and look at vision-language fine-tuning data exactly as the trainers read it.",
+    "mmdata.cli",
+    VERBS,
 )
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from mmdata import __version__
-
-        print(f"mmdata {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    del version
-
-
-for name in VERBS:
-    verb = import_module(f"mmdata.cli.{name}")
-    app.command(verb.NAME)(verb.command)

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from mmdata.cli.entry import make_app
 
-import typer
+VERBS = ("init", "check", "launch", "plot", "export", "import_checkpoint", "make_tiny", "schema", "env")
+"""The modules of this package with a verb."""
 
-from mmtrain.cli import check, env, export, import_checkpoint, init, launch, make_tiny, plot, schema
-
-app = typer.Typer(
-    name="mmtrain",
-    help="Fine-tune vision-language models on data that mmdata validates.",
-    no_args_is_help=True,
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+app = make_app(
+    "mmtrain",
+    "Fine-tune vision-language models on data that mmdata validates.",
+    "mmtrain.cli",
+    VERBS,
 )
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from mmtrain import __version__
-
-        print(f"mmtrain {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    del version
-
-
-for verb in (init, check, launch, plot, export, import_checkpoint, make_tiny, schema, env):
-    app.command(verb.NAME)(verb.command)
