@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mmdata.mixing import data_txt, internvl
-from mmdata.mixing.files import read_mixture_text
-from mmdata.mixing.mixture import Member, Mixture, Mode, members_of
+from mmdata.mixing.files import MixtureText, read_mixture_text
+from mmdata.mixing.mixture import Member, Mixture, Mode, first_record, members_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,18 @@ class Description:
         }
 
 
-def default_mode(format: str) -> Mode:
-    """The trainer that reads such a mixture file; of a ``data.txt`` XComposer's loader."""
-    return "internvl" if format == "internvl-meta" else "xcomposer"
+def trainer_of(text: MixtureText, *, given_num: bool = True) -> Mode:
+    """The trainer that reads a mixture file: of a ``data.txt`` GeoPixel where a data set has masks, else XComposer.
+
+    Raises:
+        UsageError: a data set cannot be opened.
+    """
+    if text.format == "internvl-meta":
+        return "internvl"
+    with Mixture.of(members_of(text, given_num=given_num, mode="xcomposer")) as mixture:
+        firsts = (first_record(mixture.dataset(number)) for number in range(len(mixture.members)))
+        masks = any(data_txt.kind_of_first(first, "geopixel") == "grounding" for first in firsts)
+    return "geopixel" if masks else "xcomposer"
 
 
 def describe(
@@ -95,7 +104,7 @@ def describe(
         UsageError: a file cannot be read or opened; an entry that the trainer crashes on is named.
     """
     text = read_mixture_text(path, media_root=media_root)
-    chosen = mode or default_mode(text.format)
+    chosen = mode or trainer_of(text, given_num=given_num)
     members = members_of(text, given_num=given_num, mode=chosen)
     mixture = Mixture.of(members, mode=chosen, batch_size=batch_size, resampling=resampling, packed=packed)
     result = Description(path, chosen)
@@ -196,4 +205,4 @@ def _general(mixture: Mixture, quotas: Sequence[int]) -> list[str]:
     return found
 
 
-__all__ = ["Description", "Share", "default_mode", "describe"]
+__all__ = ["Description", "Share", "describe", "trainer_of"]

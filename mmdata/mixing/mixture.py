@@ -213,7 +213,7 @@ class Mixture:
             if member.records is None:
                 member = replace(member, records=len(self.dataset(number)))
             if wants_kind and member.kind is None:
-                first = _first(self.dataset(number)) if member.records else None
+                first = first_record(self.dataset(number))
                 kind = data_txt.kind_of_first(first, "xcomposer" if self.mode == "xcomposer" else "geopixel")
                 member = replace(member, kind=kind)
             members.append(member)
@@ -368,11 +368,16 @@ def _restored(
     return Mixture.of(members, mode=mode, batch_size=batch_size, resampling=resampling, packed=packed)
 
 
-def _first(dataset: Dataset) -> Any:
+def first_record(dataset: Dataset) -> Any:
+    """The first record, parsed; None of an empty file.
+
+    Raises:
+        UsageError: it is broken.
+    """
     from mmdata.io.jsontext import JSONProblem, parse
 
     try:
-        return parse(dataset.raw(0))
+        return parse(dataset.raw(0)) if len(dataset) else None
     except JSONProblem as error:
         raise UsageError(
             f"{dataset.path}: the first record decides the sort of the file, and is broken: {error}"
