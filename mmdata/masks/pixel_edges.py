@@ -7,7 +7,7 @@ background on its right: every side of the pixel that it turns past is a piece o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ for _in in range(9):
             _USED[9 * _in + _out, _k] = True
 
 _SIDES = _USED.sum(axis=1)
+_BASE = np.array([1, 3], np.int32)
 
 
 def pixel_edges(contours: Sequence[_Points]) -> list[_Points]:
@@ -56,34 +57,51 @@ def pixel_edges(contours: Sequence[_Points]) -> list[_Points]:
     """
     if not contours:
         return []
-    pixels = np.concatenate(contours)
-    sizes = np.fromiter(map(len, contours), np.int64, len(contours))
-    before, after = _neighbours(sizes)
-    step = pixels[after] - pixels
-    departure = _CODE[3 * step[:, 1] + step[:, 0] + 4]
-    turn = 9 * departure[before] + departure
+    pixels = np.concatenate(contours) if len(contours) > 1 else contours[0]
+    first = _starts(contours)
+    # A step as one number: the code of a direction is where that number points in the table.
+    departure = _CODE[(_following(pixels, first) - pixels) @ _BASE + 4]
+    turn = 9 * _preceding(departure, first) + departure
     used = _USED[turn]
     corners = (pixels[:, None] + _CORNERS[turn])[used]
-    sizes = _summed(_SIDES[turn], sizes)
-    before, after = _neighbours(sizes)
-    # On a straight line neither coordinate changes on both sides.
-    x, y = corners.T
-    bent = (x[before] != x[after]) & (y[before] != y[after])
-    ends = np.cumsum(_summed(bent, sizes)).tolist()
-    corners = corners[bent]
-    return [corners[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    if first is not None:
+        first = np.cumsum(_SIDES[turn])[first - 1]
+        first[0] = 0
+    # Every side goes one pixel along x or along y: a corner lies where that changes.
+    along = corners[:, 0] != _following(corners[:, 0], first)
+    bent = along != _preceding(along, first)
+    kept = corners[bent]
+    if first is None:
+        return [kept]
+    ends = np.cumsum(bent)[np.append(first[1:], len(corners)) - 1].tolist()
+    return [kept[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _neighbours(sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the points before and after each one, around closed rings that lie one after the other."""
-    last = np.cumsum(sizes) - 1
-    first = last + 1 - sizes
-    before, after = np.arange(-1, last[-1]), np.arange(1, last[-1] + 2)
-    before[first], after[last] = last, first
-    return before, after
+def _starts(contours: Sequence[_Points]) -> NDArray[np.int64] | None:
+    """Where each contour begins among all points; None for a single one."""
+    if len(contours) == 1:
+        return None
+    sizes = np.fromiter(map(len, contours), np.int64, len(contours))
+    return np.cumsum(sizes) - sizes
 
 
-def _summed(values: NDArray[np.int64] | NDArray[np.bool_], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sums over each ring."""
-    sums: NDArray[np.int64] = np.add.reduceat(values, np.cumsum(sizes) - sizes, dtype=np.int64)
-    return sums
+def _following(values: NDArray[Any], first: NDArray[np.int64] | None) -> NDArray[Any]:
+    """For every row the next one around its closed ring; rings lie one after the other, each from `first` on."""
+    result = np.empty_like(values)
+    result[:-1] = values[1:]
+    if first is None:
+        result[-1] = values[0]
+    else:
+        result[first - 1] = values[np.roll(first, 1)]
+    return result
+
+
+def _preceding(values: NDArray[Any], first: NDArray[np.int64] | None) -> NDArray[Any]:
+    """As `_following`, the row before."""
+    result = np.empty_like(values)
+    result[1:] = values[:-1]
+    if first is None:
+        result[0] = values[-1]
+    else:
+        result[first] = values[np.roll(first, -1) - 1]
+    return result

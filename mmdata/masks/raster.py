@@ -96,7 +96,9 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
     if flat.dtype.kind != "f":
         flat = flat.astype(np.float64)
     # One product says that no coordinate is far or no number, without looking for the lowest and the highest.
-    if np.dot(flat, flat) < FAR * FAR:
+    with np.errstate(over="ignore"):
+        near = np.dot(flat, flat) < FAR * FAR
+    if near:
         return cast("NDArray[np.int32]", points.astype(np.int32, order="C"))
     low, high = extent(points, number)
     if low <= -(2**31) - 1 or high >= 2**31:
