@@ -20,9 +20,19 @@ _ALONE = 8
 # The end of a side when it is passed with the pixel on the left, by the direction in which the side lies.
 _END = {0: (1, 0), 2: (0, 0), 4: (0, 1), 6: (1, 1)}
 
-_CODE = np.zeros(9, np.int64)
-for _code, (_x, _y) in enumerate(_STEPS):
-    _CODE[3 * _y + _x + 4] = _code
+
+# A point as one number, both halves at once, for a third of the work. Points are not negative and small: sums of two
+# do not run over from one half into the other.
+def _packed(points: _Points) -> NDArray[np.int64]:
+    """Points (..., 2) as int64 (...)."""
+    return np.ascontiguousarray(points).view(np.int64)[..., 0]
+
+
+# The remainder by 11 of the difference of two neighbours is another one for each direction.
+_CODE = np.zeros(11, np.int64)
+for _code, _step in enumerate(_STEPS):
+    _origin = np.array([1, 1], np.int32)
+    _CODE[(_packed(_origin + np.array(_step, np.int32)) - _packed(_origin)) % 11] = _code
 
 
 def _sides(arrival: int, departure: int) -> list[int]:
@@ -43,7 +53,7 @@ for _in in range(9):
             _USED[9 * _in + _out, _k] = True
 
 _SIDES = _USED.sum(axis=1)
-_BASE = np.array([1, 3], np.int32)
+_PACKED = _packed(_CORNERS)
 
 
 def pixel_edges(contours: Sequence[_Points]) -> list[_Points]:
@@ -57,20 +67,19 @@ def pixel_edges(contours: Sequence[_Points]) -> list[_Points]:
     """
     if not contours:
         return []
-    pixels = np.concatenate(contours) if len(contours) > 1 else contours[0]
+    pixels = _packed(np.concatenate(contours) if len(contours) > 1 else contours[0])
     first = _starts(contours)
-    # A step as one number: the code of a direction is where that number points in the table.
-    departure = _CODE[(_following(pixels, first) - pixels) @ _BASE + 4]
+    departure = _CODE.take((_following(pixels, first) - pixels) % 11)
     turn = 9 * _preceding(departure, first) + departure
-    used = _USED[turn]
-    corners = (pixels[:, None] + _CORNERS[turn])[used]
+    corners = (_PACKED.take(turn, 0) + pixels[:, None])[_USED.take(turn, 0)]
     if first is not None:
-        first = np.cumsum(_SIDES[turn])[first - 1]
+        first = np.cumsum(_SIDES.take(turn))[first - 1]
         first[0] = 0
     # Every side goes one pixel along x or along y: a corner lies where that changes.
-    along = corners[:, 0] != _following(corners[:, 0], first)
+    x = corners.view(np.int32)[::2]
+    along = x != _following(x, first)
     bent = along != _preceding(along, first)
-    kept = corners[bent]
+    kept = corners[bent].view(np.int32).reshape(-1, 2)
     if first is None:
         return [kept]
     ends = np.cumsum(bent)[np.append(first[1:], len(corners)) - 1].tolist()
@@ -86,22 +95,23 @@ def _starts(contours: Sequence[_Points]) -> NDArray[np.int64] | None:
 
 
 def _following(values: NDArray[Any], first: NDArray[np.int64] | None) -> NDArray[Any]:
-    """For every row the next one around its closed ring; rings lie one after the other, each from `first` on."""
+    """For every value the next one around its closed ring; rings lie one after the other, each from `first` on."""
     result = np.empty_like(values)
     result[:-1] = values[1:]
     if first is None:
         result[-1] = values[0]
     else:
-        result[first - 1] = values[np.roll(first, 1)]
+        result[first[1:] - 1], result[-1] = values[first[:-1]], values[first[-1]]
     return result
 
 
 def _preceding(values: NDArray[Any], first: NDArray[np.int64] | None) -> NDArray[Any]:
-    """As `_following`, the row before."""
+    """As `_following`, the value before."""
     result = np.empty_like(values)
     result[1:] = values[:-1]
     if first is None:
         result[0] = values[-1]
     else:
-        result[first] = values[np.roll(first, -1) - 1]
+        result[first[0]] = values[first[1] - 1]
+        result[first[1:-1]], result[first[-1]] = values[first[2:] - 1], values[-1]
     return result
