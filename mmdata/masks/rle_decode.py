@@ -84,14 +84,14 @@ def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
     ):
         return
     lengths = np.asarray(lengths)
-    edges: AnyRuns = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
     if (
         canvas.size <= max(_SMALL_CANVAS, len(lengths) * _DENSE)
         and min(canvas.shape) > 1
         and lengths[1:].all()
     ):
-        _toggled(canvas, edges[:-1])
+        _toggled(canvas, np.cumsum(lengths[:-1], dtype=np.intp))
         return
+    edges: AnyRuns = np.cumsum(lengths, dtype=np.int32 if canvas.size < 2**31 else np.int64)
     start, end = edges[0:-1:2], edges[1::2]
     start = start[: len(end)]
     if not lengths[1:].all():
@@ -100,7 +100,7 @@ def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
         fill_spans(canvas, start, end)
 
 
-def _toggled(canvas: Mask, edges: AnyRuns) -> None:
+def _toggled(canvas: Mask, edges: NDArray[np.intp]) -> None:
     """Fill by a mark wherever the sequence changes, no two at one pixel; the whole canvas is worked on."""
     import cv2
 
