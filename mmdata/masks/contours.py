@@ -93,15 +93,19 @@ def _found(
 
 def _opencv(mask: NDArray[np.uint8], corner: tuple[int, int]) -> list[_Points]:
     contours, parents = _found(mask, cv2.RETR_CCOMP, corner)
-    holes = _children(parents)
-    if not holes:
+    if not _any_hole(parents):
         return contours
+    holes = _children(parents)
     outer = np.flatnonzero(parents < 0).tolist()
     rings = [contours[i] for i in outer if i not in holes]
     labels = cast("_Points", cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)[1])
     for parent, inside in holes.items():
         rings += _banded(labels, contours[parent], [contours[i] for i in inside], corner)
     return rings
+
+
+def _any_hole(parents: NDArray[np.int32]) -> bool:
+    return len(parents) > 0 and int(parents.max()) >= 0
 
 
 def _children(parents: NDArray[np.int32]) -> dict[int, list[int]]:
@@ -145,9 +149,9 @@ def _cuts(holes: Sequence[_Points]) -> list[int]:
 def _coco(mask: NDArray[np.uint8], corner: tuple[int, int]) -> list[_Points]:
     contours, parents = _found(mask, cv2.RETR_CCOMP, corner, cv2.CHAIN_APPROX_NONE)
     edges = pixel_edges(contours)
-    holes = _children(parents)
-    if not holes:
+    if not _any_hole(parents):
         return edges
+    holes = _children(parents)
     outer = np.flatnonzero(parents < 0).tolist()
     return [_bridged(edges[i], [edges[k] for k in holes.get(i, [])]) for i in outer]
 

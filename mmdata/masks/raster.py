@@ -61,7 +61,8 @@ def checked_size(size: tuple[int, int], limit_pixels: int = LIMIT_PIXELS) -> tup
         DataError: it is not two positive integers, or over the limit.
     """
     try:
-        height, width = (n.__index__() for n in size)
+        height, width = size
+        height, width = height.__index__(), width.__index__()
     except (TypeError, ValueError, AttributeError):
         raise DataError(f"a size is (height, width) in pixels, got {shown(size)}") from None
     if height <= 0 or width <= 0:
@@ -91,6 +92,14 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
     points = as_points(ring, number)  # type: ignore[arg-type]
     if not len(points):
         raise RingError("empty", "a ring without points, at which cv2.fillPoly fails", ring=number)
+    flat = points.ravel()
+    if flat.dtype.kind != "f":
+        flat = flat.astype(np.float64)
+    # One product says that no coordinate is far or no number, without looking for the lowest and the highest.
+    with np.errstate(over="ignore"):
+        near = np.dot(flat, flat) < FAR * FAR
+    if near:
+        return cast("NDArray[np.int32]", points.astype(np.int32, order="C"))
     low, high = extent(points, number)
     if low <= -(2**31) - 1 or high >= 2**31:
         raise RingError("far", f"coordinates {low} to {high} do not fit int32", ring=number)

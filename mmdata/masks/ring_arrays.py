@@ -98,6 +98,8 @@ def as_sequence(rings: Rings) -> Sequence[ArrayLike]:
         RingError: kind ``type``: they are no list of rings.
     """
     given: object = rings
+    if type(given) is list:
+        return given
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | dict):
         return list(given)
     raise RingError("type", f"expected a list of rings, got {shown(rings)}")

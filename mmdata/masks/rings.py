@@ -18,9 +18,10 @@ from mmdata.masks.polygon_file import PolygonFileError as PolygonFileError
 from mmdata.masks.polygon_file import load_polygon_file as load_polygon_file
 
 _INT32 = 2**31
-# Up to this many points a ring that crosses itself is repaired to see whether it encloses anything; every crossing
-# becomes a point of the repaired ring, so that the cost is quadratic.
+# Up to this many points a ring that crosses itself is cut at every crossing to see whether it encloses anything; the
+# number of crossings, and the cost, is quadratic.
 _SMALL_RING = 200
+_TANGLE = 16
 
 
 class Bounds(NamedTuple):
@@ -112,7 +113,15 @@ def _encloses(ring: NDArray[Any]) -> bool:
         return True
     import shapely
 
-    return bool(shapely.make_valid(shapely.polygons(ring)).area > 0)
+    # It encloses something where its pieces, cut at every crossing, make a loop. What a few edges enclose all do, so
+    # that a tangle is told from its beginning.
+    closed = np.concatenate([ring, ring[:1]])
+    with np.errstate(all="ignore"):  # coordinates of 1e300
+        for edges in (closed[:_TANGLE], closed):
+            pieces = shapely.get_parts(shapely.node(shapely.linestrings(edges)))
+            if shapely.area(shapely.polygonize(pieces)) > 0:
+                return True
+    return False
 
 
 def _twice_signed_area(file: PolygonFile, points: Points | Indices) -> NDArray[Any]:

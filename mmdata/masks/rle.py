@@ -33,14 +33,12 @@ LIMIT_PIXELS = 1 << 28
 """Largest canvas accepted unless the caller says otherwise: 16384 x 16384."""
 
 # Below this many bytes a Python loop is faster than a handful of numpy calls.
-_SHORT = 600
+_SHORT = 180
 _ALPHABET = bytes(range(48, 112))
 # A run below 2**35 needs seven characters. Eight, or seven with a sign, overflow the 32-bit shift of pycocotools.
 _LONGEST_SHIFT = 35
 _OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
 
-# The last character of a number by its code: five bits with their sign.
-_SIGNED = np.array([(code - 48 & 31) - (32 if code - 48 & 16 else 0) for code in range(256)], np.int32)
 _WIDE_DIGITS = 6  # from this many characters on, a number may not fit 31 bits
 
 
@@ -252,12 +250,16 @@ def _parse_short(text: bytes) -> list[int]:
 def _parse_long(text: bytes) -> AnyRuns:
     """Run lengths, int32 where no sum of them can be too large for it: half the memory, half the time."""
     chars = np.frombuffer(text, np.uint8)
+    # Five bits with their sign: the alphabet starts at 48, so that bit 16 of a character is the sign turned over.
+    values: AnyRuns = (chars & 31).view(np.int8) - np.int8(16)
     goes_on = chars >= 80
     some = bool(goes_on.any())
-    values = _SIGNED[chars[~goes_on] if some else chars]
-    if some:
+    if not some:
+        values = values.astype(np.int32)
+    else:
         # Long numbers, from the last character back to the first; fewer have a character left in every round.
         last = np.flatnonzero(~goes_on)
+        values = values[last].astype(np.int32)
         left = np.flatnonzero(goes_on[last - 1])  # before character 0 comes the text's last: it ends a number
         at = last[left] - 1
         digits = 1
@@ -271,7 +273,12 @@ def _parse_long(text: bytes) -> AnyRuns:
             values[left] = values[left] * 32 + (chars[at] - 48 & 31)
             more = goes_on[at - 1]
             left, at = left[more], at[more] - 1
-        if values.dtype == np.int32 and max(int(values.max()), -int(values.min())) * len(values) >= 2**31:
+        # No sum of so many numbers of so many digits passes 31 bits, or the numbers themselves are asked.
+        if (
+            len(values) << 5 * digits - 1 >= 2**31
+            and values.dtype == np.int32
+            and max(int(values.max()), -int(values.min())) * len(values) >= 2**31
+        ):
             values = values.astype(np.int64)
     # Runs 1 and 2 are absolute, and so are the first terms of the two running sums; run 0 stands alone.
     for chain in (values[1::2], values[2::2]):

@@ -154,3 +154,28 @@ def test_absurd_coordinates_are_measured_without_a_warning():
     assert rings.zero_area(file).tolist() == []
     assert not np.isfinite(rings.ring_area(file)[0])
     inner_rings(file)
+
+
+def test_rings_whose_signed_area_cancels_are_told_as_a_repair_tells_them():
+    rng = np.random.default_rng(4)
+    found = []
+    while len(found) < 400:
+        ring = rng.integers(0, rng.integers(2, 7), (rng.integers(3, 9), 2))
+        if rng.random() < 0.3:
+            ring = np.concatenate([ring, ring[-2:0:-1]])
+        x, y = ring.T
+        if len(ring) > 2 and (x * np.roll(y, -1) - np.roll(x, -1) * y).sum() == 0:
+            file = load([[ring.tolist()]])
+            repaired = shapely.make_valid(shapely.polygons(ring)).area > 0
+            assert rings.enclosing(file, rings.truncated(file.points)).tolist() == [repaired]
+            found.append(repaired)
+    assert {True, False} <= set(found)
+
+
+def test_a_tangle_and_its_mirror_image_enclose_something():
+    tangle = np.random.default_rng(6).integers(0, 1000, (100, 2))
+    mirrored = 2 * tangle[0] - tangle
+    mirrored[:, 1] = tangle[:, 1]
+    file = load([[np.concatenate([tangle, mirrored]).tolist()]])
+    assert rings.ring_area(file).tolist() == [0]
+    assert rings.enclosing(file, file.points).tolist() == [True]
