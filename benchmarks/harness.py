@@ -66,6 +66,8 @@ def compare(
 def measure(name: str, path: Path, python: Path | None = None) -> tuple[int, float, float, float]:
     """One run: records, wall seconds, CPU seconds of the process itself, peak resident KiB."""
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "HF_HUB_OFFLINE": "1"}
+    # An installed package has its byte code beside it; a shell that forbids it would time the compiler.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [str(python or sys.executable), "-c", _CHILD, name, str(path)],
         capture_output=True,
