@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from schemas.internvl import InternVLTextRecord as InternVLTextRecord
     from schemas.internvl import InternVLTurn as InternVLTurn
     from schemas.internvl import InternVLVideoRecord as InternVLVideoRecord
+    from schemas.llava import LLaVARecord as LLaVARecord
+    from schemas.llava import LLaVATurn as LLaVATurn
     from schemas.mixture import DataTxtEntry as DataTxtEntry
     from schemas.mixture import InternVLMeta as InternVLMeta
     from schemas.mixture import InternVLMetaEntry as InternVLMetaEntry
@@ -51,6 +53,7 @@ _CONTENTS = {
         "InternVLTurn",
         "InternVLVideoRecord",
     ),
+    "llava": ("LLaVARecord", "LLaVATurn"),
     "mixture": ("DataTxtEntry", "InternVLMeta", "InternVLMetaEntry"),
     "record": ("Record", "Turn"),
     "sample": ("Sample", "sample_adapter"),

@@ -63,6 +63,7 @@ def alternates(turns: Sequence[TurnView]) -> bool:
 
 _NOT_KNOWN = {
     "videorefer": "KeyError: the run crashes.",
+    "llava": "KeyError: the run crashes.",
     "internvl": "KeyError or NotImplementedError: the sample is replaced by a random one.",
 }
 _ANSWERED = "Every word but the user's is taken for the assistant: this text is trained as an answer."

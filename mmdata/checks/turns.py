@@ -22,7 +22,7 @@ def _ordered_turns(record: RecordView) -> list[TurnView] | None:
 
 def _drops_leading_answer(record: RecordView) -> bool:
     name = record.format.name
-    return name.startswith("videorefer") or (name == "internvl" and is_legacy(record))
+    return name.startswith(("videorefer", "llava")) or (name == "internvl" and is_legacy(record))
 
 
 def _kept(record: RecordView, turns: list[TurnView]) -> list[TurnView]:
@@ -81,6 +81,7 @@ _REPEATED = {
     "videorefer": "Every second turn is trained, whoever speaks: from here on the wrong ones.",
     "videorefer-vl3": "The order is not checked: every turn but the user's is trained as an answer.",
     "internvl": "The order is not checked: every `gpt` turn is trained.",
+    "llava": "AssertionError: the run crashes.",
     "legacy": "AssertionError: the sample is replaced by a random one.",
 }
 _REPEATED_BY_PARITY = (

@@ -27,7 +27,16 @@ from mmdata.errors import UsageError
 from mmdata.recordconvert import targets
 
 H, W = 30, 40
-OWN = ("geopixel", "geopixel-rle", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl")
+OWN = (
+    "geopixel",
+    "geopixel-rle",
+    "xcomposer",
+    "xcomposer-2.0",
+    "videorefer",
+    "videorefer-vl3",
+    "internvl",
+    "llava",
+)
 
 
 def rle(left: int, top: int, right: int, bottom: int) -> dict[str, Any]:
@@ -88,6 +97,12 @@ def cases() -> dict[str, list[dict[str, Any]]]:
         "internvl": [
             {"id": 9, "image": "a.png", "width": W, "conversations": talk("<image>\nWhere?", "<ref>car</ref><box>[[1,2,30,400],[5, 5, 999, 1000]]</box>.")},
             {"conversations": [{"from": "system", "value": "Be brief."}, *plain], "length": 7},
+        ],
+        "llava": [
+            {"id": "l1", "image": "a.png", "model": "", "conversations": talk("<image>\nWhere?", "A <ref>car</ref><box>[[1,2,30,400]]</box>.")},
+            {"image": ["a.png", "b.png"], "conversations": talk("<image> or <image>?", "Neither <video> nor [SEG].")},
+            {"video": "clip.mp4", "conversations": talk("<image>\nWhat?", "A car.")},
+            {"id": None, "conversations": plain},
         ],
     }  # fmt: skip
 
