@@ -338,18 +338,20 @@ class _Run:
     def assemble(self) -> Conversion:
         """The data files from the batches, then what lies beside them, then the report."""
         report = self.report()
-        array = self.format.container != "jsonl"
+        array = self.format.container != "jsonl" and not self.format.lines
         stems = _stems(self.tasks)
         files: dict[str, list[tuple[Task, int, str]]] = {}
         counts: Counter[str] = Counter()
-        kinds = self.format.name in ("geopixel", "xcomposer", "xcomposer-2.0")
-        suffix = "jsonl" if self.format.container == "jsonl" else "json"
+        kinds = self.format.name in ("geopixel", "xcomposer", "xcomposer-2.0") or self.format.described
+        suffix = "json" if array else "jsonl"
+        kind_of: dict[str, str] = {}
         rejects = []
         for task, batch, summary in self._summaries():
             for kind, count in summary["kinds"].items():
                 name = f"{stems[task.number]}-{kind}.{suffix}" if kinds else f"{stems[task.number]}.{suffix}"
                 files.setdefault(name, []).append((task, batch, kind))
                 counts[name] += count
+                kind_of[name] = kind
             if summary["rejected"]:
                 rejects.append((task, batch, "rejects"))
         for name, parts in files.items():
@@ -361,7 +363,8 @@ class _Run:
                 b"\n]\n" if array else b"\n",
             )
         report.outputs = list(files)
-        for name, text in self._mixture(counts):
+        beside = self.format.described(kind_of).items() if self.format.described else ()
+        for name, text in (*self._mixture(counts), *beside):
             _write(os.path.join(self.folder, name), text.encode())
             report.outputs.append(name)
         if rejects:

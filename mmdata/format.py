@@ -53,6 +53,25 @@ class Guess:
     reasons: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TurnKeys:
+    """Under which keys a record keeps its turns.
+
+    Attributes:
+        turns: of the record: the list of turns.
+        role: of a turn: who speaks.
+        text: of a turn: what is said.
+    """
+
+    turns: str = "conversations"
+    role: str = "from"
+    text: str = "value"
+
+
+FROM_VALUE = TurnKeys()
+"""The keys of the trainers' own formats."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """One trainer's data format.
@@ -75,6 +94,11 @@ class Format:
         to_sample: record, origin -> canonical sample; None for mixture files.
         from_sample: canonical sample, what the encoder may ask -> record; None where nothing can be converted to it.
         variants: further names of ``mmdata convert --to`` that write this format in another way -> their encoder.
+        turn_keys: record -> where its turns lie. None: `conversations` of `from` and `value`, which the fast path and the
+            checks C02 to C09 are about; a format with keys of its own brings checks of its own.
+        described: (file name -> kind of its records) -> (file name -> text) of what its trainer wants to lie beside the
+            data files; they are then split by kind.
+        lines: written as JSON Lines although a JSON array is read too.
         paths: how the trainer resolves the paths, for people.
         mixture: the file lists data sets instead of records (``data.txt``, InternVL's meta).
     """
@@ -96,6 +120,9 @@ class Format:
     to_sample: Callable[[Mapping[str, Any], Origin], Sample] | None = None
     from_sample: Callable[[Sample, Encoding], dict[str, Any]] | None = None
     variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
+    turn_keys: Callable[[Mapping[str, Any]], TurnKeys] | None = None
+    described: Callable[[Mapping[str, str]], dict[str, str]] | None = None
+    lines: bool = False
     paths: str = ""
     mixture: bool = False
     aliases: tuple[str, ...] = field(default=())
@@ -125,6 +152,7 @@ def get_format(name: str) -> Format:
 
 
 __all__ = [
+    "FROM_VALUE",
     "Container",
     "Evidence",
     "Format",
@@ -132,6 +160,7 @@ __all__ = [
     "MediaKind",
     "MediaRef",
     "Speaker",
+    "TurnKeys",
     "all_formats",
     "get_format",
 ]

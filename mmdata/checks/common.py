@@ -17,7 +17,7 @@ RECORD_FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "video
 _CONVERSATION_KEYS = ("conversation", "messages", "Conversations", "conversions", "dialog", "dialogue")
 
 
-@check("C02", severity="error", guard=SHAPE, fixable="sometimes")
+@check("C02", severity="error", from_value=True, guard=SHAPE, fixable="sometimes")
 def no_conversations(record: RecordView) -> Iterator[Hit]:
     """The record has no `conversations` key.
 
@@ -51,7 +51,7 @@ _ROLE_KEYS = ("role", "speaker", "from_")
 _TEXT_KEYS = ("content", "text", "values", "val")
 
 
-@check("C03", severity="error", guard=SHAPE, fixable="sometimes")
+@check("C03", severity="error", from_value=True, guard=SHAPE, fixable="sometimes")
 def turn_without_keys(record: RecordView) -> Iterator[Hit]:
     """A turn lacks `from` or `value`.
 
@@ -84,7 +84,7 @@ def turn_without_keys(record: RecordView) -> Iterator[Hit]:
                 )
 
 
-@check("C04", severity="error", guard=SHAPE, fixable="sometimes")
+@check("C04", severity="error", from_value=True, guard=SHAPE, fixable="sometimes")
 def text_not_a_string(record: RecordView) -> Iterator[Hit]:
     """The `value` of a turn is not a string.
 

@@ -41,6 +41,7 @@ from typing import Literal
 
 from mmdata.errors import UnknownName
 from mmdata.finding import Edit, Severity, Splice
+from mmdata.format import get_format
 
 Stage = Literal["record", "sidecar", "media", "masks", "file", "problem", "entry"]
 
@@ -111,6 +112,7 @@ class Check:
     guard: str | None
     keys: frozenset[str]
     kinds: frozenset[str]
+    from_value: bool
     stage: Stage
     fixable: Literal["always", "sometimes", "never"]
     function: Callable[..., Iterable[Hit]]
@@ -123,7 +125,9 @@ class Check:
 
     def applies_to(self, format_name: str) -> bool:
         """Whether the check is about data of this format."""
-        return self.formats is None or format_name in self.formats
+        if self.formats is not None:
+            return format_name in self.formats
+        return not self.from_value or get_format(format_name).turn_keys is None
 
 
 _CHECKS: dict[str, Check] = {}
@@ -148,6 +152,7 @@ def check(
     guard: str | None = None,
     keys: Iterable[str] = (),
     kinds: Iterable[str] = (),
+    from_value: bool = False,
     fixable: Literal["always", "sometimes", "never"] = "never",
 ) -> Callable[[Callable[..., Iterable[Hit]]], Callable[..., Iterable[Hit]]]:
     """Register a check.
@@ -161,6 +166,7 @@ def check(
         keys: keys which the record type does not name and at which the check looks: a record that has one never takes
             the fast path. (Keys of the record type need no mention.)
         kinds: problem kinds that the check is about. Problem checks only.
+        from_value: about turns in `conversations` of `from` and `value`: formats that keep theirs elsewhere are left out.
         fixable: whether the check attaches repairs.
     """
 
@@ -177,6 +183,7 @@ def check(
             guard=guard,
             keys=frozenset(keys),
             kinds=frozenset(kinds),
+            from_value=from_value,
             stage=_STAGES[parameters],
             fixable=fixable,
             function=function,

@@ -73,7 +73,7 @@ _ANSWERED_BY_PARITY = (
 )
 
 
-@check("C05", severity="error", guard="regular", fixable="sometimes")
+@check("C05", severity="error", from_value=True, guard="regular", fixable="sometimes")
 def unknown_role(record: RecordView) -> Iterator[Hit]:
     """A turn's role is a word that the trainer does not know, or takes for another speaker.
 

@@ -32,6 +32,10 @@ _UNNAMEABLE = re.compile(r'[\x00-\x1f"\\]')
 """What msgspec takes in no field name; a record with such a key takes the slow way."""
 
 
+def _declined(_: Any) -> Any:
+    raise msgspec.DecodeError("the format keeps its turns elsewhere")
+
+
 class FastPath:
     """The generated decoder and acceptance function of one format under one selection of checks.
 
@@ -63,6 +67,10 @@ class FastPath:
         )
         self.watched = frozenset(itertools.chain.from_iterable(c.keys for c in checks))
         self.extra: dict[str, dict[str, bool]] = {}
+        if format.turn_keys is not None:
+            # The generated code reads `conversations` of `from` and `value`; other records all meet the check bodies.
+            self.source, self.decode, self.accept = "", _declined, _declined
+            return
         self._build()
 
     def _build(self) -> None:
