@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mmdata.encoding import Encoding
+    from mmdata.plugins import Registry
     from schemas.sample import Origin, Sample
 
 Speaker = Literal["user", "assistant", "system"]
@@ -135,11 +136,11 @@ class Format:
         return model
 
 
-def all_formats() -> Mapping[str, Format]:
+def all_formats() -> Registry[Format]:
     """Every format by name: the modules of `mmdata.formats`, then entry points of the group ``mmdata.formats``."""
     from mmdata.plugins import discover
 
-    return discover("mmdata.formats", "mmdata.formats", attribute="FORMAT")
+    return discover("mmdata.formats", "mmdata.formats", attribute="FORMAT", instance="mmdata.format:Format")
 
 
 def get_format(name: str) -> Format:

@@ -11,9 +11,6 @@ from mmdata.checks.view import RecordView
 from mmdata.finding import Edit
 from mmdata.io.record import Problem
 
-RECORD_FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3")
-"""Formats of records besides InternVL, where a line that is no object has a code of its own."""
-
 _CONVERSATION_KEYS = ("conversation", "messages", "Conversations", "conversions", "dialog", "dialogue")
 
 
@@ -119,7 +116,7 @@ def _as_text(value: Any) -> tuple[str | None, bool]:
     return None, False
 
 
-@check("S02", severity="error", formats=RECORD_FORMATS, kinds=("not-a-record",))
+@check("S02", severity="error", besides=("internvl",), kinds=("not-a-record",))
 def not_an_object(problem: Problem) -> Iterator[Hit]:
     """A record is not an object but a number, a string, a list or null.
 
