@@ -231,7 +231,7 @@ def parse_doc(code: str, docstring: str) -> CheckDoc:
     title, _, details = opening.strip().partition("\n")
     sections: dict[str, str] = {}
     examples: list[Example] = []
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+    for mark, following in zip(marks, [*marks, None][1:], strict=True):
         body = text[mark.end() : following.start() if following else len(text)].rstrip()
         word = mark[1]
         if word in ("Bad", "Good"):
