@@ -99,6 +99,10 @@ class Format:
             checks C02 to C09 are about; a format with keys of its own brings checks of its own.
         described: (file name -> kind of its records) -> (file name -> text) of what its trainer wants to lie beside the
             data files; they are then split by kind.
+        at: path of a data file -> the format under the names that a file beside it gives (LLaMA-Factory's
+            ``dataset_info.json``); None where it gives none.
+        columns: the usual name of a column -> the key of a record, None where it is not read; empty: the usual names.
+        standard: record -> the record under the usual names, where the format has others for this file.
         lines: written as JSON Lines although a JSON array is read too.
         paths: how the trainer resolves the paths, for people.
         mixture: the file lists data sets instead of records (``data.txt``, InternVL's meta).
@@ -123,10 +127,17 @@ class Format:
     variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
     turn_keys: Callable[[Mapping[str, Any]], TurnKeys] | None = None
     described: Callable[[Mapping[str, str]], dict[str, str]] | None = None
+    at: Callable[[str], Format | None] | None = None
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    standard: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     lines: bool = False
     paths: str = ""
     mixture: bool = False
     aliases: tuple[str, ...] = field(default=())
+
+    def of(self, path: str) -> Format:
+        """The format as it is in one data file."""
+        return self if self.at is None else self.at(path) or self
 
     @cached_property
     def record(self) -> type[BaseModel]:

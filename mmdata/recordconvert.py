@@ -143,7 +143,7 @@ class RecordConverter:
         from mmdata.plan import DataSet
 
         self.task = task
-        self.source = get_format(task.source)
+        self.source = get_format(task.source).of(task.path)
         self.format, self.encoder = target(task.to)
         checks = list(selected(self.format.name))
         options = Options(media="none", media_root=task.folder, template=task.options.template)  # type: ignore[arg-type]
@@ -189,6 +189,8 @@ class RecordConverter:
         if carried is not None and carried.intact and self._restores(carried):
             return self._restored(carried, value, raw)
         original, source = {k: v for k, v in value.items() if k != carry.KEY}, self.source
+        if source.standard is not None:
+            original, source = source.standard(original), get_format(source.name)
         files: dict[str, bytes] = {}
         sample = self._sample(source, original, raw)
         if carried is not None and carried.intact and carried.source in all_formats():

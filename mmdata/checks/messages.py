@@ -38,7 +38,7 @@ def no_messages(record: RecordView) -> Iterator[Hit]:
     Good (openai-messages): {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
     Good (ms-swift): {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
     """
-    known = _LISTS[record.format.name]
+    known = (record.keys.turns,) if record.format.columns else _LISTS[record.format.name]
     if any(key in record.raw for key in known):
         empty = record.raw.get(record.keys.turns)
         if empty == []:
@@ -162,7 +162,7 @@ def unknown_speaker(record: RecordView) -> Iterator[Hit]:
     Good (ms-swift): {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
     Good (llamafactory): {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
     """
-    user, assistant = own_words(record)
+    user, assistant = (None, None) if record.format.columns else own_words(record)
     for turn in record.turns:
         if not isinstance(turn.raw, dict) or turn.keys.role not in turn.raw:
             continue
@@ -190,7 +190,7 @@ def speaker_of(record: RecordView, turn: TurnView) -> str | None:
     """Who the loader takes a message for; LLaMA-Factory's two forms have words of their own."""
     if turn.role is None:
         return None
-    if record.format.name == "llamafactory":
+    if record.format.name == "llamafactory" and not record.format.columns:
         foreign = ("user", "assistant") if record.keys.role == "from" else ("human", "gpt")
         return None if turn.role in foreign else turn.speaker
     return turn.speaker
@@ -288,8 +288,9 @@ def tags_for_columns(record: RecordView) -> Iterator[Hit]:
     texts = [turn.text for turn in record.turns if turn.text is not None]
     first = next((t for t in record.turns if t.speaker == "user" and t.text is not None), None)
     swift = record.format.name == "ms-swift"
-    for tag, key in _TAGS:
-        value = record.raw.get(key)
+    for tag, usual in _TAGS:
+        key = record.format.columns.get(usual) or usual
+        value = record.raw.get(key) if record.format.columns.get(usual, usual) else None
         entries = len(value) if isinstance(value, list) else 0 if value is None else 1
         tags = sum(text.count(tag) for text in texts)
         if tags == entries:

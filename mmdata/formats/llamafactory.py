@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmdata.format import Evidence, Format, Guess, Speaker, TurnKeys
-from mmdata.formats._shared import messages
+from mmdata.formats._shared import dataset_info, messages
+from mmdata.formats._shared.dataset_info import MESSAGES, SHAREGPT
 from mmdata.formats._shared.evidence import has_turns, weigh
 from schemas.sample import MediaPart, Origin, PhrasePart, RegionPart, Sample, SampleTurn
 
 if TYPE_CHECKING:
     from mmdata.encoding import Encoding
-
-INFO = "dataset_info.json"
-MAX_INFO_BYTES = 16 << 20
-
-SHAREGPT = {
-    "role_tag": "from",
-    "content_tag": "value",
-    "user_tag": "human",
-    "assistant_tag": "gpt",
-    "observation_tag": "observation",
-    "function_tag": "function_call",
-    "system_tag": "system",
-}
-"""The tags of ``dataset_info.json`` where it says nothing (``data/parser.py``)."""
-
-MESSAGES = SHAREGPT | {
-    "role_tag": "role",
-    "content_tag": "content",
-    "user_tag": "user",
-    "assistant_tag": "assistant",
-}
-"""The tags of the form with `role` and `content`; written in full, because one that is not named counts as none."""
 
 _SPEAKERS: dict[str, Speaker] = {
     "human": "user",
@@ -61,9 +40,7 @@ def speaker(role: str) -> Speaker | None:
 def kind(record: Mapping[str, Any]) -> str:
     """The form and the columns: what an entry of ``dataset_info.json`` must say of the record."""
     form = "messages" if turn_keys(record).role == "role" else "sharegpt"
-    return "-".join(
-        [form, *(key for key in ("images", "videos", "audios", "system", "tools") if key in record)]
-    )
+    return "-".join([form, *(key for key in dataset_info.COLUMNS if key in record)])
 
 
 def sniff(evidence: Evidence) -> Guess:
@@ -97,24 +74,9 @@ def sniff(evidence: Evidence) -> Guess:
             "`conversations` or `messages`",
         ),
     )
-    if evidence.path and entry_of(evidence.path) is not None:
+    if evidence.path and dataset_info.entry_of(evidence.path) is not None:
         return Guess(max(found.confidence, 0.95), (*found.reasons, "dataset_info.json beside it names it"))
     return found
-
-
-def entry_of(path: str) -> dict[str, Any] | None:
-    """What the ``dataset_info.json`` beside a data file says of it, or None."""
-    folder, name = os.path.split(path)
-    place = os.path.join(folder, INFO)
-    try:
-        if os.path.getsize(place) > MAX_INFO_BYTES:
-            return None
-        with open(place, "rb") as file:
-            info = json.load(file)
-    except (OSError, ValueError, RecursionError):
-        return None
-    entries = info.values() if isinstance(info, dict) else ()
-    return next((e for e in entries if isinstance(e, dict) and e.get("file_name") == name), None)
 
 
 def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
@@ -182,19 +144,25 @@ def _encode(sample: Sample, enc: Encoding, key: str, tags: Mapping[str, str]) ->
     return body
 
 
-def described(files: Mapping[str, str]) -> dict[str, str]:
-    """``dataset_info.json``: one data set a file, its columns and tags in full."""
-    info = {}
-    for name, kind_of in files.items():
-        form, *found = kind_of.split("-")
-        columns = {"messages": "messages" if form == "messages" else "conversations"}
-        info[name.rpartition(".")[0]] = {
-            "file_name": name,
-            "formatting": "sharegpt",
-            "columns": columns | {key: key for key in found},
-            "tags": MESSAGES if form == "messages" else SHAREGPT,
-        }
-    return {INFO: json.dumps(info, ensure_ascii=False, indent=2) + "\n"} if info else {}
+def at(path: str) -> Format | None:
+    """The format under the names that the ``dataset_info.json`` beside a file gives; None where it gives none."""
+    names = dataset_info.names_of(path)
+    if names is None:
+        return None
+    return replace(
+        FORMAT,
+        speaker=names.speaker,
+        kind=names.kind,
+        media=names.media,
+        turn_keys=names.turn_keys,
+        to_sample=partial(_renamed, names),
+        columns=names.columns,
+        standard=names.standard,
+    )
+
+
+def _renamed(names: dataset_info.Names, record: Mapping[str, Any], origin: Origin) -> Sample:
+    return to_sample(names.standard(record), origin)
 
 
 FORMAT = Format(
@@ -215,6 +183,7 @@ FORMAT = Format(
     from_sample=from_sample,
     variants={"llamafactory-messages": from_sample_messages},
     turn_keys=turn_keys,
-    described=described,
+    described=dataset_info.described,
+    at=at,
     paths="below media_dir (dataset_dir by default), else as written",
 )

@@ -167,7 +167,10 @@ def test_a_broken_format_takes_nothing_down(run: Run, tmp_path: Path, how: str) 
 )
 def test_a_broken_check_takes_nothing_down(run: Run, tmp_path: Path, source: str, reason: str) -> None:
     install(tmp_path / "site", "outsider", {"mmdata.checks": {"odd": "odd_checks"}}, {"odd_checks": source})
-    wrong = {**PLAIN, "conversations": [{"from": "user", "value": "<ImageHere>Hi"}, {"from": "bot", "text": "A"}]}
+    wrong = {
+        **PLAIN,
+        "conversations": [{"from": "user", "value": "<ImageHere>Hi"}, {"from": "bot", "text": "A"}],
+    }
     (tmp_path / "work" / "x.json").write_text(json.dumps([PLAIN, wrong, wrong]))
     done = run(
         "validate", "x.json", "--format", "xcomposer", "--media", "none", "--output-format", "json", ok=(1,)

@@ -178,7 +178,7 @@ def speaks_messages(*lists: str) -> Callable[[Mapping[str, Any]], bool]:
     """A test for detection: whether a record has messages of `role` and `content` under one of these keys."""
 
     def test(record: Mapping[str, Any]) -> bool:
-        entries = next((record[key] for key in lists if isinstance(record.get(key), list)), [])
+        entries: list[Any] = next((record[key] for key in lists if isinstance(record.get(key), list)), [])
         return any(isinstance(e, dict) and ("role" in e or "content" in e) for e in entries)
 
     return test
