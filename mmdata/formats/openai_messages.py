@@ -176,7 +176,7 @@ def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
     spoken = encode.speeches(sample, enc, pattern=_LITERALS, write=write, system=True)
     body = {"messages": [{"role": who, "content": _parts(pieces)} for who, pieces in spoken]}
     encode.declared(sample, enc, target_reads=False)
-    return encode.with_extras(sample, enc, body, encode.RESERVED | {"images", "videos", "tools", "objects"})
+    return encode.with_extras(sample, enc, body, encode.RESERVED | encode.COLUMNS)
 
 
 _LITERALS = re.compile("(?!)")

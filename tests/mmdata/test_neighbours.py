@@ -158,6 +158,24 @@ def test_tags_that_are_missing_go_where_ms_swift_puts_them(place: Path) -> None:
     assert made["conversations"][0]["value"] == "<ImageHere>Which is <ImageHere>?"
 
 
+def test_an_edit_of_the_text_leaves_the_boxes_as_they_were(place: Path) -> None:
+    record = {
+        "images": ["a.png"],
+        "messages": say("<image>Where?", "<ref-object><bbox>."),
+        "objects": {"ref": ["car"], "bbox": [[1.5, 2.25, 20, 15]]},
+        "channel": "x",
+    }
+    Path("in.json").write_text(json.dumps([record]))
+    done = convert("in.json", "out", to="internvl", format="ms-swift", relative_to=".")
+    made = json.loads((Path("out") / done.outputs[0]).read_text())
+    made["conversations"][1]["value"] = made["conversations"][1]["value"].replace("car", "red car")
+    Path("in.jsonl").write_text(json.dumps(made) + "\n")
+    done = convert("in.jsonl", "back", to="ms-swift", format="internvl", relative_to=".", carry=False)
+    again = json.loads((Path("back") / done.outputs[0]).read_text())
+    assert again["objects"] == {"ref": ["red car"], "bbox": [[1.5, 2.25, 20, 15]], "bbox_type": "real"}
+    assert again["messages"] == record["messages"]
+
+
 # --- what has no place elsewhere -----------------------------------------------------------------------------------
 
 HOMELESS = {

@@ -39,6 +39,9 @@ RESERVED = frozenset(
 )
 """Keys that some trainer gives a meaning to: an unknown key of this name cannot ride along as it is."""
 
+COLUMNS = frozenset({"objects", "audios", "system", "tools"})
+"""Keys that mean something in formats of messages alone: known there, never unknown keys to be put back."""
+
 
 def markers(*literals: str) -> re.Pattern[str]:
     """The placeholders of a format that must not stand in its plain text."""
