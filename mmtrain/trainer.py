@@ -21,7 +21,8 @@ from mmdata.errors import DataError, UsageError
 from mmtrain import checkpoint, schedule
 from mmtrain.data.encode import Encoded, Size
 from mmtrain.data.loader import Batches, Jobs, StepEnd, loader
-from mmtrain.data.order import EpochPlan, Order, ShuffledPlan
+from mmtrain.data.mixing import mixture
+from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
 from mmtrain.log import LOG, Log, drop_after
@@ -113,7 +114,7 @@ class Run:
         self.encoder = self.recipe.make_encoder(settings)
         self.config = deepspeed_config(settings, self.world)
         self.stage = int(self.config["zero_optimization"]["stage"])
-        self.order = Order(self._plan, _epochs(settings))
+        self.order = _order(settings)
         self.reader = Reader(
             settings.train,
             self.encoder,
@@ -147,9 +148,6 @@ class Run:
             self.log.close()
 
     # --- making ---------------------------------------------------------------------------------------------------
-
-    def _plan(self, epoch: int) -> EpochPlan:
-        return ShuffledPlan([len(source) for source in self.settings.train], self.settings.seed, epoch)
 
     def _engine(self) -> tuple[Any, Any]:
         import deepspeed
@@ -402,7 +400,7 @@ class Run:
         s = self.settings
         reader = Reader(s.eval, self.encoder, max_length=s.max_length)
         make = Batches(reader, packing=s.packing, filler=True, reduction="token", stop=True)
-        places = [(i, r) for i, source in enumerate(s.eval) for r in range(len(source))]
+        places = mixture(s.eval).plan(shuffle=False)
         each = s.per_device_eval_batch_size
         a_round = each * self.world
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
@@ -410,7 +408,7 @@ class Run:
         with torch.no_grad():
             for start in range(0, len(places), a_round):
                 own = places[start + self.rank * each : start + (self.rank + 1) * each]
-                batch = make.collate([_usable(reader.encode(*place)) for place in own])
+                batch = make.collate([_usable(reader.encode(*draw)) for draw in own])
                 batch = batch.to(self.device, self.dtype)
                 sums[0] += self.recipe.loss(self.engine, batch).double()
                 sums[1] += batch.weights.sum().double()
@@ -510,8 +508,13 @@ def _usable(one: Encoded | BadSample) -> Encoded:
     return one
 
 
-def _epochs(settings: Settings) -> float | None:
-    return None if settings.max_steps > 0 else settings.num_train_epochs
+def _order(settings: Settings) -> Order:
+    """The run's data order, the same on every rank."""
+    s = settings
+    drawn = mixture(s.train, mode=s.mixture, batch_size=s.per_device_train_batch_size)
+    return Order(
+        lambda epoch: drawn.plan(epoch, seed=s.seed), None if s.max_steps > 0 else s.num_train_epochs
+    )
 
 
 def _adapters(settings: Settings) -> bool:

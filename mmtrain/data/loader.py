@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mmdata.errors import DataError
@@ -76,13 +77,15 @@ class Jobs:
     def __iter__(self) -> Iterator[Job]:
         each = self.batch
         while rows := self.rows.take(each * self.accumulation * self.world):
-            self.order_hash.update(rows)
+            found = iter(self.order.places([p for row in rows for p in row]))
+            placed = [list(islice(found, len(row))) for row in rows]
+            self.order_hash.update(placed)
             state = self.rows.snapshot()
             end = StepEnd(state, self.order_hash.hexdigest, state.taken / self.order.epoch_length)
             bad, self.rows.bad = self.rows.bad, []
             for micro in range(self.accumulation):
                 at = (micro * self.world + self.rank) * each
-                places = [self.order[p] for row in rows[at : at + each] for p in row]
+                places = [place for row in placed[at : at + each] for place in row]
                 last = micro == self.accumulation - 1
                 yield Job(places, end if last else None, bad if last and self.rank == 0 else [])
 
