@@ -15,6 +15,8 @@ A recipe is what the trainer, the preflight and the export ask for everything th
     Optimizer groups.
 ``loss(model, batch)``
     Named `mmtrain.losses.Term`; every rank must run through the same modules in the same order, whatever its batch holds.
+``merged(model)``, ``save(model, directory)``, ``load(directory, dtype)``
+    Adapters merged; the exported directory, and the model of it.
 ``summary(means)``, if there is one
     What else to log of an evaluation, from the means of all terms by name.
 

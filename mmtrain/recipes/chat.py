@@ -35,12 +35,21 @@ def load_tokenizer(settings: Settings) -> Any:
     Raises:
         UsageError: there is none.
     """
+    return tokenizer_of(settings.model)
+
+
+def tokenizer_of(directory: str | Path) -> Any:
+    """The tokenizer of a model directory.
+
+    Raises:
+        UsageError: there is none.
+    """
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(settings.model, local_files_only=True)
+        return AutoTokenizer.from_pretrained(directory, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"model: {settings.model}: no usable tokenizer: {error}") from None
+        raise UsageError(f"model: {directory}: no usable tokenizer: {error}") from None
 
 
 def model_config(settings: Settings) -> dict[str, Any]:
@@ -129,6 +138,33 @@ def empty_model(settings: Settings, tokenizer: Any) -> Any:
     config = AutoConfig.from_pretrained(settings.model, local_files_only=True)
     model = AutoModelForImageTextToText.from_config(config)  # type: ignore[no-untyped-call]
     return apply_parts(model, settings, tokenizer)
+
+
+def merged(model: Any) -> Any:
+    """The model with its adapters merged into the weights."""
+    return model.merge_and_unload()
+
+
+def save(model: Any, directory: Path) -> None:
+    """Write the model for `load`."""
+    model.save_pretrained(directory)
+
+
+def load(directory: str | Path, dtype: Any) -> Any:
+    """The model of `save`, ready to be used.
+
+    Raises:
+        UsageError: it cannot be loaded.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            directory, dtype=dtype, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{directory}: cannot be loaded: {error}") from None
+    return model.eval()
 
 
 def loss(model: Any, batch: Batch) -> dict[str, Term]:

@@ -15,7 +15,7 @@ from mmtrain.data.grounding import MARKS, SEG, UNIT, GroundingEncoder
 from mmtrain.losses import LABEL, Term, forward_nll
 from mmtrain.parts import apply_parts, grouped, parameter_groups
 from mmtrain.recipes import chat
-from mmtrain.sections.grounding import Grounding
+from mmtrain.sections.grounding import Grounding, Losses
 
 if TYPE_CHECKING:
     import torch
@@ -159,6 +159,45 @@ def _built(vlm: Any, decoder: Any, settings: Settings, tokenizer: Any) -> Any:
         projection=own.projection.tuning == "full",
     )
     return model
+
+
+def merged(model: Any) -> Any:
+    """The model with the language model's adapters merged into its weights."""
+    model.vlm = model.vlm.merge_and_unload()
+    return model
+
+
+def save(model: Any, directory: Path) -> None:
+    """Write a directory that holds the language model as any other, the decoder in a folder, and the projection."""
+    from safetensors.torch import save_file
+
+    model.vlm.save_pretrained(directory)
+    model.decoder.save_pretrained(directory / DECODER)
+    weights = {name: weight.contiguous() for name, weight in model.projection.state_dict().items()}
+    save_file(weights, directory / PROJECTION, metadata={"format": "pt"})
+
+
+def load(directory: str | Path, dtype: Any) -> Any:
+    """The model of `save`, ready to be used.
+
+    Raises:
+        UsageError: part of it is missing.
+    """
+    from safetensors.torch import load_file
+    from transformers import Sam2Model
+
+    from mmtrain.heads.grounding import Grounded
+
+    folder = Path(directory)
+    for name in (f"{DECODER}/config.json", PROJECTION):
+        if not (folder / name).exists():
+            raise UsageError(f"{folder}: {name} is missing; expected a directory that `mmtrain export` wrote")
+    tokenizer = chat.tokenizer_of(folder)
+    vlm = chat.load(folder, dtype)
+    decoder = Sam2Model.from_pretrained(folder / DECODER, dtype=dtype, local_files_only=True)
+    model = Grounded(vlm, decoder, tokenizer.convert_tokens_to_ids(SEG), Losses()).to(dtype)
+    model.projection.load_state_dict(load_file(folder / PROJECTION))
+    return model.eval()
 
 
 def groups(model: Any, settings: Settings) -> list[dict[str, Any]]:
