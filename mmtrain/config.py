@@ -18,9 +18,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from mmdata.errors import UsageError
+from mmtrain.sections.base import Head, Part, Positive, Rate, Share, Strict
+from mmtrain.sections.grounding import Grounding, Losses
 
 if TYPE_CHECKING:
     from mmtrain.settings import Settings
@@ -28,20 +30,12 @@ if TYPE_CHECKING:
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value lies: keys and list indices from the top."""
 
-Positive: TypeAlias = Annotated[int, Field(ge=1)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Rate: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
-
 
 class ConfigError(UsageError):
     """A config that cannot be used; the message is one line, whatever is wrong with it."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class DataFile(_Strict):
+class DataFile(Strict):
     """A data file, ``data.txt`` or InternVL meta file."""
 
     path: str
@@ -67,22 +61,13 @@ def _one_or_more(value: Any) -> Any:
 Files: TypeAlias = Annotated[tuple[DataFile, ...], BeforeValidator(_one_or_more)]
 
 
-class Data(_Strict):
+class Data(Strict):
     """What is trained on."""
 
     train: Annotated[Files, Field(min_length=1)]
     """Training files: a path, a mapping, or a list of them."""
     eval: Files = ()
     """Held-out files."""
-
-
-class Part(_Strict):
-    """How one part of the model is tuned."""
-
-    tuning: Literal["full", "frozen", "lora"] = "full"
-    """Every weight, none, or low-rank adapters."""
-    learning_rate: Rate | None = None
-    """Of this part; the run's if left out."""
 
 
 class Vision(Part):
@@ -92,7 +77,7 @@ class Vision(Part):
     """Train the last N layers alone (InternVL: ``unfreeze_vit_layers: -N``)."""
 
 
-class Lora(_Strict):
+class Lora(Strict):
     """Low-rank adapters of the parts tuned with ``lora``; names as in peft's ``LoraConfig``."""
 
     r: Positive = 16
@@ -126,7 +111,7 @@ def _resume(value: Any) -> Any:
     return {True: "auto", False: None}.get(value, value) if isinstance(value, bool) else value
 
 
-class Config(_Strict):
+class Config(Strict):
     """A training run."""
 
     model_name_or_path: str
@@ -148,6 +133,7 @@ class Config(_Strict):
     projector: Part = Part()
     language: Part = Part()
     lora: Lora = Lora()
+    grounding: Grounding = Grounding()
     gradient_checkpointing: bool = False
     """Compute activations twice rather than keep them."""
     bf16: bool = True
@@ -246,6 +232,11 @@ class Config(_Strict):
         if self.packing and self.group_by_length:
             yield "group_by_length is for `packing: false`; a packed sequence is full anyway"
 
+        for name in SECTIONS:
+            section = getattr(self, name)
+            if name != self.recipe and section != type(section)():
+                yield f"{name} is given, but the recipe is {self.recipe}"
+
     @property
     def dtype(self) -> Literal["fp32", "bf16", "fp16"]:
         """Of weights and activations."""
@@ -274,6 +265,7 @@ class Config(_Strict):
             **same,
             **renamed,
             dtype=self.dtype,
+            section=getattr(self, self.recipe).model_dump(mode="json") if self.recipe in SECTIONS else {},
             train=sources(self.data.train, mode=self.mixture, given_num=self.given_num),
             eval=sources(self.data.eval, given_num=self.given_num),
             vision=PartSettings(**self.vision.model_dump()),
@@ -302,7 +294,12 @@ _RENAMED = {
 }
 """Keys whose name in `mmtrain.settings.Settings` is another."""
 
-_OWN = {"data", "given_num", "vision", "projector", "language", "lora", "bf16", "fp16", "deepspeed"}
+SECTIONS: dict[str, type[Strict]] = {"grounding": Grounding}
+"""Settings that belong to one recipe, by its name."""
+
+_OWN = {
+    "data", "given_num", "vision", "projector", "language", "lora", "bf16", "fp16", "deepspeed", *SECTIONS
+}  # fmt: skip
 _SAME = [name for name in Config.model_fields if name not in _OWN and name not in _RENAMED]
 
 _ALIASES = {
@@ -509,6 +506,9 @@ _BELOW: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (Config, "lora"): Lora,
     (Data, "train"): DataFile,
     (Data, "eval"): DataFile,
+    **{(Config, name): section for name, section in SECTIONS.items()},
+    **{(Grounding, name): Head for name in ("encoder", "decoder", "projection")},
+    (Grounding, "losses"): Losses,
 }
 
 

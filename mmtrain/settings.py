@@ -62,6 +62,7 @@ class Settings:
         mixture: how an epoch draws from the training files: a mode of `mmdata.Mixture`.
         template: chat template; None: told by the model family.
         recipe: what is trained: a module of `mmtrain.recipes`.
+        section: settings of the recipe's own, as JSON (see `mmtrain.sections`).
         max_length: most tokens of a sample, and of a packed sequence.
         max_tiles: ``max_dynamic_patch`` of the whole run.
         min_tiles: ``min_dynamic_patch``.
@@ -88,6 +89,7 @@ class Settings:
     mixture: Mode = "exact"
     template: str | None = None
     recipe: str = "chat"
+    section: dict[str, Any] = field(default_factory=dict)
     max_length: int = 4096
     max_tiles: int = 12
     min_tiles: int = 1

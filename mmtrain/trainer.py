@@ -26,11 +26,11 @@ from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
 from mmtrain.log import LOG, Log, drop_after
-from mmtrain.parts import parameter_groups
 from mmtrain.settings import Settings, to_plain
 
 if TYPE_CHECKING:
     from mmtrain.data.collate import Batch
+    from mmtrain.losses import Term
 
 QUARANTINE = "quarantine.jsonl"
 SETTINGS = "settings.json"
@@ -161,7 +161,7 @@ class Run:
         model = self.recipe.make_model(self.settings, self.encoder.tokenizer)
         s = self.settings
         optimizer = torch.optim.AdamW(
-            parameter_groups(model, s), betas=(s.adam_beta1, s.adam_beta2), eps=s.adam_epsilon
+            self.recipe.groups(model, s), betas=(s.adam_beta1, s.adam_beta2), eps=s.adam_epsilon
         )
         engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=self.config)
         del keep
@@ -255,10 +255,10 @@ class Run:
                 break
             waited = time.perf_counter() - began
             end: StepEnd = micro[-1].notes["step"]
-            loss, counted = self._step(micro)
+            loss, terms, counted = self._step(micro)
             self.step += 1
             self.state, self.order_hash = end.state, end.order_hash
-            window.add(loss, waited, time.perf_counter() - began, counted)
+            window.add(loss, terms, waited, time.perf_counter() - began, counted)
             if self.step % s.logging_steps == 0 or self.step == self.total:
                 entry = self._entry(window, end)
                 if self.log is not None:
@@ -309,16 +309,17 @@ class Run:
             raise DataError(problem or "another rank met a bad sample")
         return micro
 
-    def _step(self, micro: list[Batch]) -> tuple[float, tuple[int, int]]:
-        """One optimizer step: its loss, and its tokens and samples over all ranks."""
+    def _step(self, micro: list[Batch]) -> tuple[float, dict[str, float], tuple[int, int]]:
+        """One optimizer step: its loss, the terms of it, and its tokens and samples over all ranks."""
         import torch
         import torch.distributed as dist
 
         s = self.settings
         bad = [one for batch in micro for one in batch.notes["bad"]]
+        units = self.recipe.UNITS
         sums = torch.tensor(
             [
-                float(sum(b.weights.sum(dtype=torch.float64) for b in micro)),
+                *(sum(b.counts.get(unit, 0.0) for b in micro) for unit in units),
                 sum(b.tokens for b in micro),
                 sum(b.samples for b in micro),
                 len(bad),
@@ -327,24 +328,34 @@ class Run:
             device=self.device,
         )
         dist.all_reduce(sums)
-        weight, tokens, samples, bad_count = sums.tolist()
+        *found, tokens, samples, bad_count = sums.tolist()
+        counts = dict(zip(units, found, strict=True))
         self._quarantine(bad, int(bad_count))
         rate = schedule.factor(self.step, self.total, round(self.total * s.warmup_ratio), s.lr_scheduler_type)
         for group in self.engine.optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
+        means: dict[str, Any] = {}
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch in micro:
             here = batch.to(self.device, self.dtype)
-            loss = self.recipe.loss(self.engine, here) / max(weight, 1e-12)
+            shares = {
+                name: (term.total / max(counts[term.unit], 1e-12), term.weight)
+                for name, term in self.recipe.loss(self.engine, here).items()
+            }
+            loss = sum(share * weight for share, weight in shares.values() if weight)
             # The engine divides by ranks and micro-batches; the loss is already this batch's share of the step's.
             self.engine.backward(loss * (self.world * s.gradient_accumulation_steps))
             self.engine.step()
             total += loss.detach().double()
+            for name, (share, _) in shares.items():
+                means[name] = means.get(name, 0.0) + share.detach().double()
         dist.all_reduce(total)
+        if len(means) > 1:
+            means = _reduced(means)
         self.tokens += int(tokens)
         self.samples += int(samples)
         self.bad += int(bad_count)
-        return float(total), (int(tokens), int(samples))
+        return float(total), means if len(means) > 1 else {}, (int(tokens), int(samples))
 
     def _quarantine(self, bad: list[BadSample], count: int) -> None:
         import torch.distributed as dist
@@ -371,6 +382,7 @@ class Run:
             "step": self.step,
             "epoch": round(end.epoch, 6),
             "loss": window.loss / window.steps,
+            **{f"loss_{name}": value / window.steps for name, value in window.terms.items()},
             "learning_rate": max(group["lr"] for group in self.engine.optimizer.param_groups),
             "tokens": window.tokens,
             "samples": window.samples,
@@ -388,14 +400,15 @@ class Run:
 
     # --- evaluation and checkpoints -------------------------------------------------------------------------------
 
-    def evaluate(self) -> float:
-        """Mean loss of a token over the held-out files; every rank takes its part.
+    def evaluate(self) -> dict[str, float]:
+        """``loss`` over the held-out files, each term a mean over its units; every rank takes its part.
+
+        A recipe of several terms gets each of them by name; what has no weight in the loss goes to its ``summary``.
 
         Raises:
             DataError: a held-out sample cannot be used.
         """
         import torch
-        import torch.distributed as dist
 
         s = self.settings
         reader = Reader(s.eval, self.encoder, max_length=s.max_length)
@@ -403,25 +416,40 @@ class Run:
         places = mixture(s.eval).plan(shuffle=False)
         each = s.per_device_eval_batch_size
         a_round = each * self.world
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        totals: dict[str, Any] = {}
+        terms: dict[str, Term] = {}
+        counts = {unit: torch.zeros((), dtype=torch.float64) for unit in self.recipe.UNITS}
         self.engine.eval()
         with torch.no_grad():
             for start in range(0, len(places), a_round):
                 own = places[start + self.rank * each : start + (self.rank + 1) * each]
                 batch = make.collate([_usable(reader.encode(*draw)) for draw in own])
                 batch = batch.to(self.device, self.dtype)
-                sums[0] += self.recipe.loss(self.engine, batch).double()
-                sums[1] += batch.weights.sum().double()
+                terms = self.recipe.loss(self.engine, batch)
+                for name, term in terms.items():
+                    totals[name] = totals.get(name, 0.0) + term.total.double()
+                for unit in counts:
+                    counts[unit] += batch.counts.get(unit, 0.0)
         self.engine.train()
-        dist.all_reduce(sums)
-        return float(sums[0] / sums[1])
+        count = _reduced({unit: one.to(self.device) for unit, one in counts.items()})
+        means = {
+            name: total / max(count[terms[name].unit], 1e-12) for name, total in _reduced(totals).items()
+        }
+        loss = sum(mean * terms[name].weight for name, mean in means.items())
+        if len(means) == 1:
+            return {"loss": loss}
+        summary = self.recipe.summary(means) if hasattr(self.recipe, "summary") else {}
+        told = {f"loss_{name}": mean for name, mean in means.items() if terms[name].weight}
+        return {"loss": loss, **told, **summary}
 
     def _evaluated(self, entry: dict[str, Any]) -> str:
         """Evaluate and log; why to stop, or nothing."""
         s = self.settings
-        loss = self.evaluate()
+        found = self.evaluate()
+        loss = found["loss"]
         if self.log is not None:
-            self.log.write({"step": self.step, "epoch": entry.get("epoch", 0.0), "eval_loss": loss})
+            told = {f"eval_{name}": value for name, value in found.items()}
+            self.log.write({"step": self.step, "epoch": entry.get("epoch", 0.0), **told})
         if self.best is None or loss < self.best[0]:
             self.best, self.since_best = (loss, self.step), 0
         else:
@@ -461,9 +489,19 @@ class _Window:
     def __init__(self) -> None:
         self.loss = self.waited = self.seconds = 0.0
         self.steps = self.tokens = self.samples = 0
+        self.terms: dict[str, float] = {}
 
-    def add(self, loss: float, waited: float, seconds: float, counted: tuple[int, int]) -> None:
+    def add(
+        self,
+        loss: float,
+        terms: dict[str, float],
+        waited: float,
+        seconds: float,
+        counted: tuple[int, int],
+    ) -> None:
         self.loss += loss
+        for name, value in terms.items():
+            self.terms[name] = self.terms.get(name, 0.0) + value
         self.waited += waited
         self.seconds += seconds
         self.steps += 1
@@ -500,6 +538,16 @@ def deepspeed_config(settings: Settings, world: int) -> dict[str, Any]:
     if config["zero_optimization"]["stage"] == 3:
         config["zero_optimization"].setdefault("stage3_gather_16bit_weights_on_model_save", True)
     return config
+
+
+def _reduced(parts: dict[str, Any]) -> dict[str, float]:
+    """Sums over all ranks; the same names on every one."""
+    import torch
+    import torch.distributed as dist
+
+    sums = torch.stack([parts[name] for name in sorted(parts)])
+    dist.all_reduce(sums)
+    return dict(zip(sorted(parts), sums.tolist(), strict=True))
 
 
 def _usable(one: Encoded | BadSample) -> Encoded:
