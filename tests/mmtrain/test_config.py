@@ -112,8 +112,8 @@ def test_every_setting_of_the_trainer_can_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_presets_are_what_the_trainer_fills_in(name: str) -> None:
+    from mmtrain.engine import deepspeed_config
     from mmtrain.settings import Settings
-    from mmtrain.trainer import deepspeed_config
 
     config = parse_config(LEAST | {"deepspeed": name, "gradient_accumulation_steps": 3}, "x")
     settings = Settings(
