@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mmdata.errors import DataError
 from mmtrain import checkpoint, schedule
 from mmtrain.data.encode import Encoded, Size
+from mmtrain.data.fingerprint import check_same, fingerprint
 from mmtrain.data.loader import Batches, Jobs, StepEnd, loader
 from mmtrain.data.mixing import mixture
 from mmtrain.data.order import Order
@@ -82,6 +83,8 @@ class Run:
         self.config = deepspeed_config(settings, self.world)
         self.stage = int(self.config["zero_optimization"]["stage"])
         self.order = _order(settings)
+        self.data = fingerprint(settings)
+        resumed = self._to_resume()
         self.reader = Reader(
             settings.train,
             self.encoder,
@@ -98,7 +101,8 @@ class Run:
         self.norm = 0.0
         self.best: tuple[float, int] | None = None
         self.since_best = 0
-        self._resume()
+        if resumed is not None:
+            self._resume(resumed)
         self.total = self._total()
         self.log: Log | None = None
         if self.rank == 0:
@@ -117,11 +121,19 @@ class Run:
 
     # --- making ---------------------------------------------------------------------------------------------------
 
-    def _resume(self) -> None:
-        path = checkpoint.to_resume(self.settings.resume, self.settings.output_dir)
-        if path is None:
-            return
-        saved = checkpoint.load(self.engine, path, stage=self.stage, adapters=_adapters(self.settings))
+    def _to_resume(self) -> Path | None:
+        """The checkpoint to go on from, if it can be gone on from; told before a model is loaded."""
+        s = self.settings
+        path = checkpoint.to_resume(s.resume, s.output_dir)
+        if path is not None:
+            checkpoint.check_world(path, self.world, self.stage)
+            for warning in check_same(checkpoint.read_state(path)["data"], self.data):
+                if self.rank == 0:
+                    print(f"mmtrain: warning: {warning}", file=sys.stderr)  # noqa: T201
+        return path
+
+    def _resume(self, path: Path) -> None:
+        saved = checkpoint.load(self.engine, path, adapters=_adapters(self.settings))
         self.step, self.order_hash = saved["step"], saved["order_hash"]
         self.state = State(**saved["rows"])
         self.tokens, self.samples, self.bad = saved["tokens"], saved["samples"], saved["bad"]
@@ -231,6 +243,7 @@ class Run:
             "total_samples": self.samples,
             "total_tokens": self.tokens,
             "bad_samples": self.bad,
+            "quarantine": str(Path(s.output_dir) / QUARANTINE) if self.bad else "",
             "order_hash": self.order_hash,
             "stopped": stopped,
         }
@@ -422,6 +435,7 @@ class Run:
             "best": self.best,
             "since_best": self.since_best,
             "settings": to_plain(s),
+            "data": self.data,
         }
         best = self.best[1] if s.keep_best and self.best is not None else None
         return checkpoint.save(
