@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from mmdata.errors import DataError
+from mmtrain.data.ahead import Ahead
 from mmtrain.data.collate import Batch, packed, padded
 from mmtrain.data.encode import Encoded
 from mmtrain.data.order import Order, OrderHash, Place
@@ -142,14 +143,18 @@ def _identity(batch: Any) -> Any:
 def loader(
     jobs: Jobs, batches: Batches, *, workers: int, prefetch: int, pin: bool
 ) -> Iterator[Batch | DataError]:
-    """Batches in the order of the jobs, made in `workers` processes (0: in this one)."""
+    """Batches in the order of the jobs, made in `workers` processes (0: in this one).
+
+    With workers, samples are measured and packed ahead in a thread of this process: a window of them takes longer than a
+    step may wait.
+    """
     import torch
     from torch.utils.data import DataLoader
 
     return iter(
         DataLoader(
             batches,  # type: ignore[arg-type]
-            sampler=jobs,
+            sampler=Ahead(jobs, prefetch * workers) if workers else jobs,
             batch_size=None,
             collate_fn=_identity,
             num_workers=workers,
