@@ -19,15 +19,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
+from mmdata.fastconvert import FastConvert, Known
+from mmdata.fastconvert.path import Look
 from mmdata.io.jsontext import accepts
 from mmdata.io.read import Source, open_source
 from mmdata.io.record import Item, Problem, RawRecord
-from mmdata.recordconvert import Outcome, RecordConverter, Task
+from mmdata.recordconvert import RecordConverter, Task
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
 BATCH_BYTES = 8 << 20
+
+NOTHING_KNOWN = Look(usable=False, odd=True, broken=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class BatchConverter:
         self.records = RecordConverter(task)
         self.between = b",\n" if task.array else b"\n"
         self.by_kind = task.by_kind
+        self.fast = FastConvert(self.records)
+        self.tallies: dict[int, tuple[Known, list[int]]] = {}
 
     def convert(self, batch: Batch, source: Source | None = None) -> Part:
         """Convert a batch; records that cannot be converted are rejects, never exceptions."""
@@ -115,7 +121,7 @@ class BatchConverter:
         try:
             if batch.records is not None:
                 for item in batch.records:
-                    self._item(item, part, lines)
+                    self._read(item, part, lines)
             elif source is not None:
                 self._range(source, batch, part, lines)
             else:
@@ -124,6 +130,10 @@ class BatchConverter:
         finally:
             if collecting:
                 gc.enable()
+        for known, (records,) in self.tallies.values():
+            if records:
+                part.ledger.count(known.notes, records)
+        self.tallies.clear()
         for kind, written in lines.items():
             part.data[kind] = self.between.join(written)
             part.counts[kind] = len(written)
@@ -131,15 +141,25 @@ class BatchConverter:
         return part
 
     def _range(self, source: Source, batch: Batch, part: Part, lines: dict[str, list[bytes]]) -> None:
+        fast = self.fast
+        one_line = source.container == "jsonl"
         for block in source.blocks(batch.lo, batch.hi, at_record=batch.at_record):
             for item in block.pending:
                 self._item(item, part, lines, source)
+            breaks = len(block.starts) - (not block.data.endswith(b"\n")) if one_line else None
+            look = fast.look(block.data, one_line=one_line, lines=breaks)
             i = 0
             while i < len(block.starts):
-                start = block.starts[i]
-                data = block.data[start : block.ends[i]]
+                start, end = block.starts[i], block.ends[i]
+                found = fast.convert(block.data, start, end, look)
+                if found is not None:
+                    self._spliced(*found, part, lines)
+                    i += 1
+                    continue
+                data = block.data[start:end]
                 if data and accepts(data):
-                    self._item(RawRecord(block.first + i, block.base + start, data, None), part, lines)
+                    raw = RawRecord(block.first + i, block.base + start, data, None)
+                    self._converted(raw, part, lines, look)
                     i += 1
                 else:
                     items, i = source.repair(block, i)
@@ -157,19 +177,51 @@ class BatchConverter:
             return
         if source is not None:
             item = whole(item, source)
-        outcome = self.records.convert(item)
+        self._converted(item, part, lines)
+
+    def _read(self, item: Item, part: Part, lines: dict[str, list[bytes]]) -> None:
+        """A record, or what lies between records, of a source that is read in sequence."""
+        if isinstance(item, RawRecord) and item.problem is None:
+            found = self.fast.convert(item.data, 0, len(item.data), NOTHING_KNOWN)
+            if found is not None:
+                self._spliced(*found, part, lines)
+            else:
+                self._converted(item, part, lines, NOTHING_KNOWN)
+        else:
+            self._item(item, part, lines)
+
+    def _converted(
+        self, raw: RawRecord, part: Part, lines: dict[str, list[bytes]], look: Look | None = None
+    ) -> None:
+        """A record that goes the ordinary way; the fast path learns from it where `look` is given."""
+        outcome, ledger = self.records.convert(raw), part.ledger
         if outcome.code:
-            part.rejects.append(Reject(ledger.read, item.start, outcome.code, outcome.reason, item.data))
+            part.rejects.append(Reject(ledger.read, raw.start, outcome.code, outcome.reason, raw.data))
             ledger.rejections[outcome.code] = ledger.rejections.get(outcome.code, 0) + 1
         else:
             lines.setdefault(outcome.kind if self.by_kind else "all", []).append(outcome.data)
-            self._count(outcome, ledger)
+            ledger.count(outcome.notes)
+            for code in outcome.warnings:
+                ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
+            if look is not None:
+                self.fast.learn(raw, outcome, look)
         ledger.read += 1
 
-    def _count(self, outcome: Outcome, ledger: Ledger) -> None:
-        ledger.count(outcome.notes)
-        for code in outcome.warnings:
-            ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
+    def _spliced(self, known: Known, data: bytes, part: Part, lines: dict[str, list[bytes]]) -> None:
+        """A record that the fast path has translated; its fields are counted once for all records of its kind."""
+        kind = known.kind if self.by_kind else "all"
+        written = lines.get(kind)
+        if written is None:
+            written = lines[kind] = []
+        written.append(data)
+        tally = self.tallies.get(id(known))
+        if tally is None:
+            # Each field takes its place in the ledger when it is first seen.
+            part.ledger.count(known.notes)
+            self.tallies[id(known)] = (known, [0])
+        else:
+            tally[1][0] += 1
+        part.ledger.read += 1
 
 
 def whole(item: RawRecord, source: Source) -> RawRecord:

@@ -51,7 +51,7 @@ class Output:
         self.array = tasks[0].array
         self.stems = stems(tasks)
         self.ledger = Ledger()
-        self.sources = [
+        self.sources: list[dict[str, Any]] = [
             {"path": task.path, "format": task.source, "read": 0, "written": 0, "rejected": 0, "outputs": {}}
             for task in tasks
         ]
@@ -271,7 +271,7 @@ class Output:
         Path(self.folder).rename(final)
         sync(os.path.dirname(final))
         if old is not None:
-            if os.path.isdir(old) and not os.path.islink(old):
+            if os.path.isdir(old) and not Path(old).is_symlink():
                 shutil.rmtree(old)
             else:
                 os.unlink(old)
