@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
 from mmdata.fastconvert import FastConvert, Known
-from mmdata.fastconvert.path import Look
+from mmdata.fastconvert.look import NOTHING_KNOWN, Look, look_at
 from mmdata.io.jsontext import accepts
 from mmdata.io.read import Source, open_source
 from mmdata.io.record import Item, Problem, RawRecord
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
 BATCH_BYTES = 8 << 20
-
-NOTHING_KNOWN = Look(usable=False, odd=True, broken=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,7 @@ class Part:
         counts: kind -> records.
         rejects: in order.
         ledger: what became of the records.
+        first: index that the reader gave the batch's first record.
         first_start: offset of the first record of the range, or None.
         next_start: offset of the first record after it.
         files: what was written beside the records, relative to the growing output.
@@ -85,6 +84,7 @@ class Part:
     counts: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    first: int = 0
     first_start: int | None = None
     next_start: int = 0
     files: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ class BatchConverter:
         self.between = b",\n" if task.array else b"\n"
         self.by_kind = task.by_kind
         self.fast = FastConvert(self.records)
-        self.tallies: dict[int, tuple[Known, list[int]]] = {}
+        self.used: list[Known] = []
 
     def convert(self, batch: Batch, source: Source | None = None) -> Part:
         """Convert a batch; records that cannot be converted are rejects, never exceptions."""
@@ -120,6 +120,7 @@ class BatchConverter:
         gc.disable()
         try:
             if batch.records is not None:
+                part.first = next((one.index for one in batch.records if isinstance(one, RawRecord)), 0)
                 for item in batch.records:
                     self._read(item, part, lines)
             elif source is not None:
@@ -130,10 +131,7 @@ class BatchConverter:
         finally:
             if collecting:
                 gc.enable()
-        for known, (records,) in self.tallies.values():
-            if records:
-                part.ledger.count(known.notes, records)
-        self.tallies.clear()
+        self._end(part, lines)
         for kind, written in lines.items():
             part.data[kind] = self.between.join(written)
             part.counts[kind] = len(written)
@@ -141,30 +139,36 @@ class BatchConverter:
         return part
 
     def _range(self, source: Source, batch: Batch, part: Part, lines: dict[str, list[bytes]]) -> None:
-        fast = self.fast
-        one_line = source.container == "jsonl"
+        fast, one_line = self.fast, source.container == "jsonl"
+
+        def begin(known: Known) -> None:
+            self._begin(known, part, lines)
+
         for block in source.blocks(batch.lo, batch.hi, at_record=batch.at_record):
             for item in block.pending:
                 self._item(item, part, lines, source)
-            breaks = len(block.starts) - (not block.data.endswith(b"\n")) if one_line else None
-            look = fast.look(block.data, one_line=one_line, lines=breaks)
+            look = (
+                look_at(block.data, block.starts, block.ends, one_line=one_line)
+                if fast.able
+                else NOTHING_KNOWN
+            )
             i = 0
             while i < len(block.starts):
+                i = fast.run(block, i, look, begin)
+                if i == len(block.starts):
+                    break
                 start, end = block.starts[i], block.ends[i]
-                found = fast.convert(block.data, start, end, look)
-                if found is not None:
-                    self._spliced(*found, part, lines)
-                    i += 1
-                    continue
                 data = block.data[start:end]
                 if data and accepts(data):
-                    raw = RawRecord(block.first + i, block.base + start, data, None)
-                    self._converted(raw, part, lines, look)
+                    self._converted(
+                        RawRecord(block.first + i, block.base + start, data, None), part, lines, look
+                    )
                     i += 1
                 else:
                     items, i = source.repair(block, i)
                     for item in items:
                         self._item(item, part, lines, source)
+                    look = NOTHING_KNOWN
         part.first_start, part.next_start = source.first_start, source.next_start
 
     def _item(
@@ -181,14 +185,10 @@ class BatchConverter:
 
     def _read(self, item: Item, part: Part, lines: dict[str, list[bytes]]) -> None:
         """A record, or what lies between records, of a source that is read in sequence."""
-        if isinstance(item, RawRecord) and item.problem is None:
-            found = self.fast.convert(item.data, 0, len(item.data), NOTHING_KNOWN)
-            if found is not None:
-                self._spliced(*found, part, lines)
-            else:
-                self._converted(item, part, lines, NOTHING_KNOWN)
-        else:
+        if isinstance(item, Problem) or item.problem is not None:
             self._item(item, part, lines)
+        elif not self.fast.translate(item.data, lambda known: self._begin(known, part, lines)):
+            self._converted(item, part, lines, NOTHING_KNOWN)
 
     def _converted(
         self, raw: RawRecord, part: Part, lines: dict[str, list[bytes]], look: Look | None = None
@@ -196,7 +196,9 @@ class BatchConverter:
         """A record that goes the ordinary way; the fast path learns from it where `look` is given."""
         outcome, ledger = self.records.convert(raw), part.ledger
         if outcome.code:
-            part.rejects.append(Reject(ledger.read, raw.start, outcome.code, outcome.reason, raw.data))
+            part.rejects.append(
+                Reject(raw.index - part.first, raw.start, outcome.code, outcome.reason, raw.data)
+            )
             ledger.rejections[outcome.code] = ledger.rejections.get(outcome.code, 0) + 1
         else:
             lines.setdefault(outcome.kind if self.by_kind else "all", []).append(outcome.data)
@@ -205,23 +207,20 @@ class BatchConverter:
                 ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
             if look is not None:
                 self.fast.learn(raw, outcome, look)
-        ledger.read += 1
 
-    def _spliced(self, known: Known, data: bytes, part: Part, lines: dict[str, list[bytes]]) -> None:
-        """A record that the fast path has translated; its fields are counted once for all records of its kind."""
-        kind = known.kind if self.by_kind else "all"
-        written = lines.get(kind)
-        if written is None:
-            written = lines[kind] = []
-        written.append(data)
-        tally = self.tallies.get(id(known))
-        if tally is None:
-            # Each field takes its place in the ledger when it is first seen.
-            part.ledger.count(known.notes)
-            self.tallies[id(known)] = (known, [0])
-        else:
-            tally[1][0] += 1
-        part.ledger.read += 1
+    def _begin(self, known: Known, part: Part, lines: dict[str, list[bytes]]) -> None:
+        """The first record of a batch that the fast path translates in this way: its fields take their places."""
+        known.written = lines.setdefault(known.kind if self.by_kind else "all", [])
+        self.used.append(known)
+        part.ledger.count(known.notes, 0)
+
+    def _end(self, part: Part, lines: dict[str, list[bytes]]) -> None:
+        """Count what the fast path has translated."""
+        for known in self.used:
+            part.ledger.count(known.notes, known.records)
+            known.records, known.written = 0, None
+        self.used.clear()
+        part.ledger.read = len(part.rejects) + sum(map(len, lines.values()))
 
 
 def whole(item: RawRecord, source: Source) -> RawRecord:

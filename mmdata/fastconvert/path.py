@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from mmdata.encoding import CannotEncode, Note
 from mmdata.errors import DataError
-from mmdata.fastconvert.skeleton import NotPlain, skeleton, turns_mark
+from mmdata.fastconvert.look import Look, Outline, outline_of
+from mmdata.fastconvert.skeleton import NotPlain, skeleton
 from mmdata.fastconvert.spelling import Speller
 from mmdata.fastconvert.template import Write, awkward, constants_of, marked, spelled, write_source
-from mmdata.fastpattern.blocks import look_at
 
 if TYPE_CHECKING:
-    from mmdata.io.record import RawRecord
+    from mmdata.io.record import Block, RawRecord
     from mmdata.recordconvert import Outcome, RecordConverter
 
-MOST_KNOWN = 256
-MOST_TRIES = 512
+MOST_TRIES = 256
+"""Records that are learned from, at most."""
+
 TRIES_EACH = 6
 """Records of one outline (see `FastConvert`) that are learned from, at most."""
 
 
-class Known(NamedTuple):
-    """A skeleton with its template.
+class Known:
+    """A skeleton with its template, and what it has written of the batch at hand.
 
     Attributes:
         quick: for records without escaped backslashes.
@@ -34,34 +36,29 @@ class Known(NamedTuple):
         notes: what becomes of the fields of each record.
         quotes: quotation marks around its keys and strings.
         lines: line breaks between its tokens.
+        records: how many records of the batch it has translated.
+        written: takes the translations; None before the first one of a batch.
     """
 
-    quick: Write
-    careful: Write
-    kind: str
-    notes: list[Note]
-    quotes: int
-    lines: int
+    __slots__ = ("careful", "kind", "lines", "notes", "quick", "quotes", "records", "written")
 
-
-class Look(NamedTuple):
-    """What is known of a block of records.
-
-    Attributes:
-        usable: skeletons may be matched against its bytes: UTF-8, and no control characters but line breaks.
-        odd: some escape is one that `orjson` would not write, or of a backslash.
-        broken: line breaks may stand inside records.
-    """
-
-    usable: bool
-    odd: bool
-    broken: bool
+    def __init__(
+        self, quick: Write, careful: Write, kind: str, notes: list[Note], quotes: int, lines: int
+    ) -> None:
+        self.quick = quick
+        self.careful = careful
+        self.kind = kind
+        self.notes = notes
+        self.quotes = quotes
+        self.lines = lines
+        self.records = 0
+        self.written: list[bytes] | None = None
 
 
 class FastConvert:
     """The fast path of one source to one target.
 
-    Records are told apart by their outline: the number of turns, of ``<`` and of ``[``.
+    Records are told apart by their outline: the number of objects, of ``<`` and of ``[``.
 
     Attributes:
         able: there is one for this conversion at all.
@@ -75,75 +72,101 @@ class FastConvert:
             tag for tag in (converter.source.image_tag, converter.source.video_tag) if tag is not None
         )
         self.spell = Speller(converter.media)
-        self.mark: bytes | None = None
-        self.known: dict[tuple[int, int, int], list[Known]] = {}
-        self.tried: dict[tuple[int, int, int], int] = {}
+        self.known: dict[Outline, list[Known]] = {}
+        self.tried: dict[Outline, int] = {}
         self.tries = 0
 
-    @staticmethod
-    def look(data: bytes, *, one_line: bool, lines: int | None) -> Look:
-        """What must be known of a block before its records are matched; arguments as for `look_at`."""
-        facts = look_at(data, one_line=one_line, lines=lines)
-        return Look(facts.matchable, facts.odd_escapes or b"\\/" in data, facts.broken_lines)
+    def run(self, block: Block, first: int, look: Look, begin: Callable[[Known], None]) -> int:
+        """Translate the records of a block from slice `first` on, as long as they are known.
 
-    def convert(self, data: bytes, start: int, end: int, look: Look) -> tuple[Known, bytes] | None:
-        """The translation of the record ``data[start:end]``; None where only the ordinary way can tell."""
-        mark = self.mark
-        if mark is None:
-            return None
-        if look.usable:
-            outline = (
-                data.count(mark, start, end),
-                data.count(b"<", start, end),
-                data.count(b"[", start, end),
-            )
-            for known in self.known.get(outline, ()):
-                found = (known.careful if look.odd else known.quick)(data, start, end)
-                if found is not None and (not look.broken or data.count(b"\n", start, end) == known.lines):
-                    return known, found
-            if not look.odd and self.tried.get(outline, 0) >= TRIES_EACH:
-                return None
-        piece = data[start:end]
+        Args:
+            block: the block.
+            first: the first slice to translate.
+            look: what is known of the block.
+            begin: is called with what has its first record of the batch, and gives it a list to write to.
+
+        Returns:
+            The first slice whose record only the ordinary way can translate.
+        """
+        if not self.known:
+            return first
+        data, starts, ends, outlines = block.data, block.starts, block.ends, look.outlines
+        known_of = self.known.get
+        if look.usable and not look.odd and not look.broken:
+            for i in range(first, len(starts)):
+                for known in known_of(outlines[i], ()):
+                    found = known.quick(data, starts[i], ends[i])
+                    if found is not None:
+                        if known.written is None:
+                            begin(known)
+                        known.written.append(found)  # type: ignore[union-attr]
+                        known.records += 1
+                        break
+                else:
+                    if not self._other(data[starts[i] : ends[i]], begin):
+                        return first
+            return len(starts)
+        for i in range(first, len(starts)):
+            if not self._one(data, starts[i], ends[i], outlines[i] if look.usable else None, look, begin):
+                return first
+        return len(starts)
+
+    def _one(
+        self,
+        data: bytes,
+        start: int,
+        end: int,
+        outline: Outline | None,
+        look: Look,
+        begin: Callable[[Known], None],
+    ) -> bool:
+        """A record of a block that is not quite ordinary."""
+        for known in self.known.get(outline, ()) if outline is not None else ():
+            found = (known.careful if look.odd else known.quick)(data, start, end)
+            if found is not None and (not look.broken or data.count(b"\n", start, end) == known.lines):
+                _take(known, found, begin)
+                return True
+        return self._other(data[start:end], begin)
+
+    def _other(self, data: bytes, begin: Callable[[Known], None]) -> bool:
+        """A record that may be known once it is spelled as `orjson` does."""
+        if not data or self.tried.get(outline_of(data), 0) >= TRIES_EACH:
+            return False
+        return self.translate(data, begin)
+
+    def translate(self, data: bytes, begin: Callable[[Known], None]) -> bool:
+        """Translate one record, of which nothing is known beforehand; False where only the ordinary way can."""
+        if not self.known:
+            return False
         try:
-            text = orjson.dumps(orjson.loads(piece))
+            text = orjson.dumps(orjson.loads(data))
         except (orjson.JSONDecodeError, TypeError):
-            return None
-        for known in self.known.get(self._outline(text, mark), ()):
+            return False
+        for known in self.known.get(outline_of(text), ()):
             found = known.careful(text, 0, len(text))
             # Of two equal keys the parser keeps the last: more quotation marks than the record has.
-            if found is not None and _quotes(piece) == known.quotes:
-                return known, found
-        return None
+            if found is not None and _quotes(data) == known.quotes:
+                _take(known, found, begin)
+                return True
+        return False
 
     def learn(self, raw: RawRecord, outcome: Outcome, look: Look) -> None:
         """Take a record that went the ordinary way as the example of a skeleton, if it is plain."""
         if not self.able or outcome.code or outcome.warnings or self.tries >= MOST_TRIES:
             return
-        for data in (raw.data, None) if look.usable else (None,):
+        outline = outline_of(raw.data)
+        if self.tried.get(outline, 0) >= TRIES_EACH:
+            return
+        self.tries += 1
+        self.tried[outline] = self.tried.get(outline, 0) + 1
+        for plain in (True, False) if look.usable else (False,):
             try:
-                if data is None:
-                    data = orjson.dumps(orjson.loads(raw.data))
-                mark = self.mark or turns_mark(orjson.loads(data))
-                outline = self._outline(data, mark)
-                tried = self.tried.get(outline, 0)
-                if tried >= TRIES_EACH:
-                    return
+                data = raw.data if plain else orjson.dumps(orjson.loads(raw.data))
                 known = self._learned(data, raw, outcome)
             except (NotPlain, DataError, LookupError, TypeError, ValueError, AttributeError):
                 continue
-            finally:
-                self.tries += 1
-            self.mark = mark
-            self.tried[outline] = tried + 1
-            if sum(map(len, self.known.values())) < MOST_KNOWN:
-                self.known.setdefault(outline, []).insert(0, known)
+            self.known.setdefault(outline_of(data), []).insert(0, known)
             return
-        if self.mark is not None:
-            outline = self._outline(raw.data, self.mark)
-            self.tried[outline] = self.tried.get(outline, 0) + 1
-
-    def _outline(self, data: bytes, mark: bytes) -> tuple[int, int, int]:
-        return data.count(mark), data.count(b"<"), data.count(b"[")
 
     def _learned(self, data: bytes, raw: RawRecord, outcome: Outcome) -> Known:
         """The skeleton and template of an example.
@@ -193,6 +216,14 @@ class FastConvert:
             return None
 
 
+def _take(known: Known, found: bytes, begin: Callable[[Known], None]) -> None:
+    if known.written is None:
+        begin(known)
+    assert known.written is not None
+    known.written.append(found)
+    known.records += 1
+
+
 def _quotes(data: bytes) -> int:
     """Quotation marks that are not escaped."""
     if b"\\" not in data:
@@ -204,4 +235,4 @@ def _quotes(data: bytes) -> int:
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
-__all__ = ["FastConvert", "Known", "Look"]
+__all__ = ["FastConvert", "Known"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
@@ -253,13 +253,4 @@ class _Reader:
             at = end
 
 
-def turns_mark(value: Mapping[str, Any]) -> bytes:
-    """The key that stands once in each turn, as it is written."""
-    for name in TURNS:
-        entries = value.get(name)
-        if isinstance(entries, list) and entries and isinstance(entries[0], dict) and entries[0]:
-            return orjson.dumps(next(iter(entries[0])))
-    raise NotPlain
-
-
-__all__ = ["NotPlain", "Skeleton", "Slot", "skeleton", "turns_mark"]
+__all__ = ["NotPlain", "Skeleton", "Slot", "skeleton"]
