@@ -90,6 +90,22 @@ class Part:
     files: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Written:
+    """Records of one kind: those of the block at hand, the text of those before, and how many these are."""
+
+    records: list[bytes] = field(default_factory=list)
+    chunks: list[bytes] = field(default_factory=list)
+    count: int = 0
+
+    def flush(self, between: bytes) -> None:
+        """Make text of the records: a block's worth of memory is used again, and stays in the processor's cache."""
+        if self.records:
+            self.chunks.append(between.join(self.records))
+            self.count += len(self.records)
+            self.records.clear()
+
+
 class Sink(Protocol):
     """What takes the parts, in order."""
 
@@ -114,7 +130,7 @@ class BatchConverter:
     def convert(self, batch: Batch, source: Source | None = None) -> Part:
         """Convert a batch; records that cannot be converted are rejects, never exceptions."""
         part = Part(batch.number)
-        lines: dict[str, list[bytes]] = {}
+        written: dict[str, Written] = {}
         collecting = gc.isenabled()
         # Parsed JSON has no cycles; with the collector on, one record of a megabyte costs several times its parsing.
         gc.disable()
@@ -122,31 +138,31 @@ class BatchConverter:
             if batch.records is not None:
                 part.first = next((one.index for one in batch.records if isinstance(one, RawRecord)), 0)
                 for item in batch.records:
-                    self._read(item, part, lines)
+                    self._read(item, part, written)
             elif source is not None:
-                self._range(source, batch, part, lines)
+                self._range(source, batch, part, written)
             else:
                 with open_source(self.task.path) as opened:
-                    self._range(opened, batch, part, lines)
+                    self._range(opened, batch, part, written)
         finally:
             if collecting:
                 gc.enable()
-        self._end(part, lines)
-        for kind, written in lines.items():
-            part.data[kind] = self.between.join(written)
-            part.counts[kind] = len(written)
+        self._end(part, written)
+        for kind, one in written.items():
+            part.data[kind] = self.between.join(one.chunks)
+            part.counts[kind] = one.count
         part.files, self.records.files = self.records.files, []
         return part
 
-    def _range(self, source: Source, batch: Batch, part: Part, lines: dict[str, list[bytes]]) -> None:
+    def _range(self, source: Source, batch: Batch, part: Part, written: dict[str, Written]) -> None:
         fast, one_line = self.fast, source.container == "jsonl"
 
         def begin(known: Known) -> None:
-            self._begin(known, part, lines)
+            self._begin(known, part, written)
 
         for block in source.blocks(batch.lo, batch.hi, at_record=batch.at_record):
             for item in block.pending:
-                self._item(item, part, lines, source)
+                self._item(item, part, written, source)
             look = (
                 look_at(block.data, block.starts, block.ends, one_line=one_line)
                 if fast.able
@@ -161,18 +177,20 @@ class BatchConverter:
                 data = block.data[start:end]
                 if data and accepts(data):
                     self._converted(
-                        RawRecord(block.first + i, block.base + start, data, None), part, lines, look
+                        RawRecord(block.first + i, block.base + start, data, None), part, written, look
                     )
                     i += 1
                 else:
                     items, i = source.repair(block, i)
                     for item in items:
-                        self._item(item, part, lines, source)
+                        self._item(item, part, written, source)
                     look = NOTHING_KNOWN
+            for one in written.values():
+                one.flush(self.between)
         part.first_start, part.next_start = source.first_start, source.next_start
 
     def _item(
-        self, item: Item, part: Part, lines: dict[str, list[bytes]], source: Source | None = None
+        self, item: Item, part: Part, written: dict[str, Written], source: Source | None = None
     ) -> None:
         ledger = part.ledger
         if isinstance(item, Problem):
@@ -181,17 +199,17 @@ class BatchConverter:
             return
         if source is not None:
             item = whole(item, source)
-        self._converted(item, part, lines)
+        self._converted(item, part, written)
 
-    def _read(self, item: Item, part: Part, lines: dict[str, list[bytes]]) -> None:
+    def _read(self, item: Item, part: Part, written: dict[str, Written]) -> None:
         """A record, or what lies between records, of a source that is read in sequence."""
         if isinstance(item, Problem) or item.problem is not None:
-            self._item(item, part, lines)
-        elif not self.fast.translate(item.data, lambda known: self._begin(known, part, lines)):
-            self._converted(item, part, lines, NOTHING_KNOWN)
+            self._item(item, part, written)
+        elif not self.fast.translate(item.data, lambda known: self._begin(known, part, written)):
+            self._converted(item, part, written, NOTHING_KNOWN)
 
     def _converted(
-        self, raw: RawRecord, part: Part, lines: dict[str, list[bytes]], look: Look | None = None
+        self, raw: RawRecord, part: Part, written: dict[str, Written], look: Look | None = None
     ) -> None:
         """A record that goes the ordinary way; the fast path learns from it where `look` is given."""
         outcome, ledger = self.records.convert(raw), part.ledger
@@ -201,26 +219,35 @@ class BatchConverter:
             )
             ledger.rejections[outcome.code] = ledger.rejections.get(outcome.code, 0) + 1
         else:
-            lines.setdefault(outcome.kind if self.by_kind else "all", []).append(outcome.data)
+            self._place(outcome.kind, written).append(outcome.data)
             ledger.count(outcome.notes)
             for code in outcome.warnings:
                 ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
             if look is not None:
                 self.fast.learn(raw, outcome, look)
 
-    def _begin(self, known: Known, part: Part, lines: dict[str, list[bytes]]) -> None:
+    def _begin(self, known: Known, part: Part, written: dict[str, Written]) -> None:
         """The first record of a batch that the fast path translates in this way: its fields take their places."""
-        known.written = lines.setdefault(known.kind if self.by_kind else "all", [])
+        known.written = self._place(known.kind, written)
         self.used.append(known)
         part.ledger.count(known.notes, 0)
 
-    def _end(self, part: Part, lines: dict[str, list[bytes]]) -> None:
+    def _place(self, kind: str, written: dict[str, Written]) -> list[bytes]:
+        """Where records of a kind go."""
+        name = kind if self.by_kind else "all"
+        if name not in written:
+            written[name] = Written()
+        return written[name].records
+
+    def _end(self, part: Part, written: dict[str, Written]) -> None:
         """Count what the fast path has translated."""
         for known in self.used:
             part.ledger.count(known.notes, known.records)
             known.records, known.written = 0, None
         self.used.clear()
-        part.ledger.read = len(part.rejects) + sum(map(len, lines.values()))
+        for one in written.values():
+            one.flush(self.between)
+        part.ledger.read = len(part.rejects) + sum(one.count for one in written.values())
 
 
 def whole(item: RawRecord, source: Source) -> RawRecord:

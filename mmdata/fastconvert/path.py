@@ -104,11 +104,11 @@ class FastConvert:
                         break
                 else:
                     if not self._other(data[starts[i] : ends[i]], begin):
-                        return first
+                        return i
             return len(starts)
         for i in range(first, len(starts)):
             if not self._one(data, starts[i], ends[i], outlines[i] if look.usable else None, look, begin):
-                return first
+                return i
         return len(starts)
 
     def _one(

@@ -104,13 +104,9 @@ class Speller:
         for place in places:
             files, inner = _names(place)
             self.names += len(files) + len(inner)
-            absolute = os.path.abspath(place or ".")
-            if media.base.startswith(absolute.rstrip("/") + "/"):
-                # The output lies in there: what leads to it is not spelled by folder and name.
-                own.add(os.fsencode(media.base[len(absolute.rstrip("/")) + 1 :].split("/")[0]))
-            spelled = os.path.relpath(absolute, media.base)
-            before = b"" if spelled == "." else orjson.dumps(spelled)[1:-1] + b"/"
-            found.append((before, files, inner))
+            before, inner_name = media.prefix(place.rstrip("/") or place)
+            own.add(os.fsencode(inner_name))
+            found.append((orjson.dumps(before)[1:-1], files, inner))
         folder.default = found[0][0]
         folder.own = frozenset(own)
         folder.places = [one for one in found if one[1] or one[2]]
