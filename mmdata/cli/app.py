@@ -21,6 +21,7 @@ VERBS = (
     "filter",
     "dedup",
     "diff",
+    "stitch",
 )
 """The modules of this package with a verb."""
 
