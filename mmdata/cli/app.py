@@ -22,6 +22,7 @@ VERBS = (
     "dedup",
     "diff",
     "stitch",
+    "import_",
 )
 """The modules of this package with a verb."""
 

@@ -8,7 +8,6 @@ size unless a font file is given, so only the letters differ.
 
 from __future__ import annotations
 
-
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
