@@ -202,7 +202,7 @@ def _write(
                 answer = "" if question.answer is None else tags(question.answer, question, count=True)
                 turns["_questions" if question.answer is None else ""].append((question, mapped, answer))
         for ending, group in turns.items():
-            for record in _records(window, group, per, options.arrange):
+            for record in _records(window, group, options, per):
                 sink.line(f"{name}{ending}.jsonl", record)
     for frame in frames:
         for question in frame.questions:
@@ -212,11 +212,12 @@ def _write(
 
 
 def _records(
-    window: Sequence[KeyFrame], group: list[tuple[Question, str, str]], per: str, arrange: str
+    window: Sequence[KeyFrame], group: list[tuple[Question, str, str]], options: ImportOptions, per: str
 ) -> Iterator[dict[str, Any]]:
     if not group:
         return
-    images, head = _pictures(window, arrange)
+    images, head = _pictures(window, options.arrange)
+    repeated = options.ask == "every" and len(window) > 1
     shared = {"scene": window[-1].scene, "frame": window[-1].name}
     if len(window) > 1:
         shared["frames"] = [frame.name for frame in window]  # type: ignore[assignment]
@@ -225,7 +226,8 @@ def _records(
         for question, text, answer in group:
             turns = [{"from": "human", "value": head + text}, {"from": "gpt", "value": answer}]
             yield {
-                "id": question.id,
+                # A window that asks about each of its frames shares them with its neighbours.
+                "id": f"{question.id}@{window[-1].name}" if repeated else question.id,
                 "image": picture,
                 **_kept(question, answer),
                 **shared,
@@ -239,7 +241,7 @@ def _records(
             {"from": "gpt", "value": answer},
         ]
     yield {
-        "id": f"{window[0].id}_{len(window)}" if len(window) > 1 else window[0].id,
+        "id": f"{window[0].id}-{window[-1].name}" if len(window) > 1 else window[0].id,
         "image": picture,
         **shared,
         "questions": [{"id": question.id, **_kept(question, answer)} for question, _, answer in group],
