@@ -23,6 +23,8 @@ VERBS = (
     "diff",
     "stitch",
     "import_",
+    "layout",
+    "meta",
 )
 """The modules of this package with a verb."""
 
