@@ -44,7 +44,8 @@ def run(data, jobs=1, **options):
 def test_pixels_are_those_of_the_upstream_layout(data, jobs):
     """An independent restatement with Pillow: resize, paste in order; no letters."""
     report = run(data, jobs, ending="png", font="none")
-    assert report.counts == {"written": 2} and not report.problems
+    assert report.counts == {"written": 2}
+    assert not report.problems
     expected = Image.new("RGB", (2688, 896))
     for i, camera in enumerate(ORDER):
         picture = Image.open(data / "nuscenes" / "samples" / camera / "s2_f9.jpg").convert("RGB")
@@ -61,7 +62,8 @@ def test_letters_change_nothing_but_their_box(data):
     rows, columns = np.nonzero((plain != lettered).any(axis=2))
     assert report.font == "Aileron Regular"
     assert set(rows // 448) == {0, 1} and set(columns // 896) == {0, 1, 2}, "each tile has its name"
-    assert (rows % 448).max() < 70 and (columns % 896).max() < 600
+    assert (rows % 448).max() < 70
+    assert (columns % 896).max() < 600
 
 
 def test_a_second_run_makes_nothing_anew(data):
