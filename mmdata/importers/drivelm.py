@@ -9,7 +9,7 @@ Files written, each only if it has a record:
 - ``NAME_frames.jsonl``: a line a key frame with its pictures, its objects in pixels and on the canvas, and whatever else
   the scene and the frame said; ``mmdata stitch`` reads it, too.
 
-Coordinates in tags go from pixels of a camera to 0-1000 on the canvas (see `mmdata.importers._tags`). The texts as they
+Coordinates in tags go from pixels of a camera to 0-1000 on the canvas (see `mmdata.stitching.tags`). The texts as they
 were stay in ``question_old`` (which the published evaluation reads) and, where they changed, ``answer_old``.
 """
 
@@ -24,12 +24,12 @@ from functools import partial
 from typing import Any
 
 from mmdata.errors import DataError
-from mmdata.importers._tags import CAMERA_TAG, to_canvas
 from mmdata.importers._windows import windows
 from mmdata.importing import Importer, ImportLedger, ImportOptions, Sink
 from mmdata.progress import Progress
 from mmdata.stitching.canvas import DRIVELM, NUSCENES_SIZE, Canvas
 from mmdata.stitching.frames import read_nested
+from mmdata.stitching.tags import CAMERA_TAG, to_canvas
 
 TYPES = ("perception", "prediction", "planning", "behavior")
 """Question types in the order in which the challenge counts them."""

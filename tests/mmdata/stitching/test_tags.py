@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdata.importers._tags import NOT_UNDERSTOOD, OUTSIDE, to_cameras, to_canvas
+from mmdata.stitching.tags import NOT_UNDERSTOOD, OUTSIDE, to_cameras, to_canvas
 from mmdata.importers.drivelm import canvas_of
 
 CAMERAS = st.sampled_from(
