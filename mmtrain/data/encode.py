@@ -35,12 +35,14 @@ class Encoded:
         labels: (L,) int64, `IGNORED` where a token carries no loss; not shifted.
         media: model inputs of the pictures, for example ``pixel_values``: (tiles, 3, S, S) float32.
         tiles: how many tiles (or images, where a family cuts none) lie in `media`.
+        positions: (3, L) int64 where a family's rotary positions are not simply counted on; None elsewhere.
     """
 
     input_ids: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     media: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     tiles: int = 0
+    positions: npt.NDArray[np.int64] | None = None
 
     @property
     def size(self) -> Size:
@@ -61,7 +63,7 @@ class Tiles(NamedTuple):
 
 
 class MediaEncoder(Protocol):
-    """How a model family turns pictures into inputs (`mmtrain.data.internvl`, `mmtrain.data.processed`)."""
+    """How a model family turns pictures into inputs (`mmtrain.families`)."""
 
     def measure(self, media: list[Media], root: str | None, max_tiles: int | None) -> list[list[Tiles]]:
         """For each medium its pictures or frames."""
@@ -75,6 +77,12 @@ class MediaEncoder(Protocol):
 
     def dummy(self) -> tuple[Tiles, dict[str, npt.NDArray[Any]]]:
         """The smallest picture, of zeros: what a batch without pictures is given so that all ranks do the same."""
+        ...
+
+    def positions(
+        self, ids: npt.NDArray[np.int64], inputs: dict[str, npt.NDArray[Any]]
+    ) -> npt.NDArray[np.int64] | None:
+        """Rotary positions (3, L) of a sample's ids, or None where tokens are counted on by one."""
         ...
 
 
@@ -138,7 +146,7 @@ class Encoder:
         if self.media is not None and sample.media:
             tiles, inputs = self.media.pixels(sample.media, root, max_tiles)
         ids, labels = self._tokens(sample, tiles)
-        return Encoded(ids, labels, inputs, sum(t.tiles for one in tiles for t in one))
+        return self._made(ids, labels, inputs, sum(t.tiles for one in tiles for t in one))
 
     def dummy(self) -> Encoded:
         """A segment that trains nothing: one picture of zeros, no labels."""
@@ -151,7 +159,17 @@ class Encoder:
             tokens = [t for i in ids for t in ([i] * one.tokens if i == self.image_id else [i])]
             tiles = one.tiles
         array = np.array(tokens, np.int64)
-        return Encoded(array, np.full_like(array, IGNORED), inputs, tiles)
+        return self._made(array, np.full_like(array, IGNORED), inputs, tiles)
+
+    def _made(
+        self,
+        ids: npt.NDArray[np.int64],
+        labels: npt.NDArray[np.int64],
+        inputs: dict[str, npt.NDArray[Any]],
+        tiles: int,
+    ) -> Encoded:
+        positions = self.media.positions(ids, inputs) if self.media is not None else None
+        return Encoded(ids, labels, inputs, tiles, positions)
 
     def _filler(self) -> int:
         for token in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):

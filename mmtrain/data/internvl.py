@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 from mmdata.errors import DataError
 from mmdata.tiling import INTERNVL_MAX_TILES, Grid, internvl_grid, internvl_tile_tokens
 from mmtrain.data.encode import Tiles, media_path
+from mmtrain.data.pictures import header_size, load_rgb
 
 if TYPE_CHECKING:
     from schemas.sample import Media
@@ -111,6 +111,10 @@ class InternVLMedia:
             "pixel_values": np.zeros((1, 3, self.tile, self.tile), np.float32)
         }
 
+    def positions(self, ids: npt.NDArray[np.int64], inputs: dict[str, npt.NDArray[Any]]) -> None:
+        """Tokens are counted on by one."""
+        del ids, inputs
+
     def _share(self, media: list[Media], max_tiles: int | None) -> int:
         most = self.max_tiles if max_tiles is None else max_tiles
         return max(1, most // len(media)) if len(media) > 1 else most
@@ -123,33 +127,6 @@ class InternVLMedia:
     def _tiles(self, grid: Grid) -> Tiles:
         count = grid.tiles + int(self.thumbnail and grid.tiles != 1)
         return Tiles(count * self.tile_tokens, count)
-
-
-@lru_cache(maxsize=65536)
-def header_size(path: str) -> tuple[int, int]:
-    """(width, height) in pixels as stored.
-
-    Raises:
-        DataError: there is no such picture.
-    """
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except Exception as error:  # Pillow's readers raise whatever they stumble over; all of it means: unusable
-        raise DataError(f"{path}: cannot be opened as a picture: {error}") from None
-
-
-def load_rgb(path: str) -> Image.Image:
-    """A picture in RGB, EXIF rotation not applied, as the trainers load it.
-
-    Raises:
-        DataError: it cannot be decoded to its end.
-    """
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except Exception as error:
-        raise DataError(f"{path}: cannot be decoded: {error}") from None
 
 
 _NUMBER = re.compile(r"_(\d+)\.\w+$")
