@@ -17,6 +17,7 @@ from mmdata.errors import UsageError
 
 if TYPE_CHECKING:
     from mmtrain.data.encode import MediaEncoder
+    from mmtrain.data.video import FrameRule
     from mmtrain.settings import Settings
 
 PartName: TypeAlias = Literal["vision", "projector", "language"]
@@ -55,6 +56,19 @@ class Family:
     media: Callable[[Settings, dict[str, Any]], MediaEncoder]
     ignored: Mapping[str, str] = field(default_factory=dict)
     drop_path: bool = False
+
+
+def frame_rule(settings: Settings, multiple: int = 1) -> FrameRule:
+    """Which frames of videos the settings take."""
+    from mmtrain.data.video import FrameRule
+
+    return FrameRule(
+        most=settings.video_frames,
+        least=settings.min_video_frames,
+        sampling=settings.video_sampling,
+        seed=settings.seed,
+        multiple=multiple,
+    )
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmtrain.families import LANGUAGE_TARGETS, Family
+from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule
 
 if TYPE_CHECKING:
     from mmtrain.data.internvl import InternVLMedia
@@ -23,7 +23,7 @@ def media(settings: Settings, config: dict[str, Any]) -> InternVLMedia:
         max_tiles=settings.max_tiles,
         thumbnail=settings.thumbnail,
         dynamic=settings.dynamic_tiles,
-        frames=settings.video_frames,
+        frames=frame_rule(settings),
     )
 
 
