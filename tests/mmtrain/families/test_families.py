@@ -44,10 +44,13 @@ def talk(paths: list[str]) -> Sample:
 
 
 def by_processor(model_dir: Path, sample: Sample) -> dict[str, torch.Tensor]:
-    """What the model directory's own processor builds of the conversation, one conversation a batch."""
+    """What the model directory's own processor builds of the conversation, with Pillow, one conversation a batch."""
+    from transformers import AutoImageProcessor
+
     from mmtrain.tiny import load_processor
 
     processor = load_processor(model_dir)
+    processor.image_processor = AutoImageProcessor.from_pretrained(model_dir, backend="pil")
     messages = []
     for turn in sample.turns:
         content = [
