@@ -171,6 +171,18 @@ class Encoder:
         positions = self.media.positions(ids, inputs) if self.media is not None else None
         return Encoded(ids, labels, inputs, tiles, positions)
 
+    def unexpanded(self, sample: Sample, root: str | None = None) -> tuple[str, list[int]]:
+        """Text of a sample with one image token for each picture or frame, and its ids; decodes no pixels.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        tiles = self.media.measure(sample.media, root, None) if self.media and sample.media else []
+        single = [[Tiles(1, t.tiles) for t in one] for one in tiles]
+        text, _, _ = self._text(sample, single)
+        ids, _ = self._tokens(sample, single)
+        return text, ids.tolist()
+
     def _filler(self) -> int:
         for token in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
             if token is not None:

@@ -125,6 +125,7 @@ def test_every_stage_and_way_agrees(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
 @pytest.mark.parametrize("case", ["packed", "lora"])
 @pytest.mark.parametrize("stage", [0, 3])
 def test_a_run_is_exported_and_gives_the_same_logits(
