@@ -36,6 +36,7 @@ class Encoded:
         media: model inputs of the pictures, for example ``pixel_values``: (tiles, 3, S, S) float32.
         tiles: how many tiles (or images, where a family cuts none) lie in `media`.
         positions: (3, L) int64 where a family's rotary positions are not simply counted on; None elsewhere.
+        counts: what a recipe's loss terms are divided by, besides labels (see `mmtrain.losses.Term`).
     """
 
     input_ids: npt.NDArray[np.int64]
@@ -43,6 +44,7 @@ class Encoded:
     media: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     tiles: int = 0
     positions: npt.NDArray[np.int64] | None = None
+    counts: dict[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> Size:
