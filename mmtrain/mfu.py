@@ -9,7 +9,8 @@ twice for gradient checkpointing):
 - attention of the language model: 2 x tokens² x width for each sample and layer (causal), and of vision encoders that take
   tiles 4 x patches² x width for each tile and layer; twice that backward. Of window attention nothing is counted.
 
-So the number is rather too low than too high. Adapters count with their own small matrices.
+Adapters count with their own small matrices. The gradient of a first trained layer's input, which nothing needs, is
+counted too: a few per cent of a tiny model, nothing of a real one.
 """
 
 from __future__ import annotations

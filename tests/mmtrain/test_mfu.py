@@ -44,9 +44,8 @@ def test_operations_are_those_that_torch_counts(directory: Path, mixed: Path, pa
     samples = [encoder.encode(one, str(mixed)) for one in records]
     model = make_model(settings, encoder.tokenizer)
     meter = Meter.of(model)
-    batches = (
-        [packed(samples, None, "token")] if packing else [padded([s], None, "token", 0) for s in samples]
-    )
+    # A sequence of several, and rows that are not packed.
+    batches = [packed(samples[:4], None, "token"), *(padded([s], None, "token", 0) for s in samples[4:])]
     counter = FlopCounterMode(display=False)
     with counter:
         for batch in batches:
