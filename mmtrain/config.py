@@ -237,8 +237,6 @@ class Config(Strict):
             yield "vision, projector and language are all frozen: nothing to train"
         if self.vision.last_layers is not None and self.vision.tuning != "full":
             yield f"vision.last_layers goes with `tuning: full`, not {self.vision.tuning}"
-        if self.vision.drop_path_rate and self.vision.tuning == "frozen":
-            yield "vision.drop_path_rate is for a vision encoder that is trained, this one is frozen"
         if self.lora != Lora() and not self.adapts:
             yield "lora is given, but no part has `tuning: lora`"
         if self.eval_steps and not self.data.eval:
@@ -338,6 +336,10 @@ _ALIASES = {
     "meta_path": "data.train",
     "data_path": "data.train",
     "conv_style": "template",
+    "drop_path_rate": "vision.drop_path_rate",
+    "max_num_frame": "video_frames",
+    "min_num_frame": "min_video_frames",
+    "sampling_method": "video_sampling",
 }
 """What people of other trainers write, and the key that is meant."""
 
