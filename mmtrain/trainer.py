@@ -101,6 +101,7 @@ class Run:
         self.state = State()
         self.tokens = self.samples = self.bad = 0
         self.norm = 0.0
+        self.told: set[tuple[str, int]] = set()
         self.best: tuple[float, int] | None = None
         self.since_best = 0
         if resumed is not None:
@@ -245,6 +246,7 @@ class Run:
             "total_samples": self.samples,
             "total_tokens": self.tokens,
             "bad_samples": self.bad,
+            "bad_records": bad_records(Path(s.output_dir) / QUARANTINE) if self.bad and self.rank == 0 else 0,
             "quarantine": str(Path(s.output_dir) / QUARANTINE) if self.bad else "",
             "order_hash": self.order_hash,
             "stopped": stopped,
@@ -341,7 +343,9 @@ class Run:
                     for one in everyone
                 )
             for one in everyone:
-                print(f"left out: {one}", file=sys.stderr)  # noqa: T201
+                if (one.source, one.record) not in self.told:  # it is bad again in every epoch
+                    self.told.add((one.source, one.record))
+                    print(f"left out: {one}", file=sys.stderr)  # noqa: T201
 
     def _entry(self, window: _Window, end: StepEnd) -> dict[str, Any]:
         import torch
@@ -494,6 +498,12 @@ def _usable(one: Encoded | BadSample) -> Encoded:
     if isinstance(one, BadSample):
         raise DataError(str(one))
     return one
+
+
+def bad_records(path: Path) -> int:
+    """How many different records a quarantine file lists."""
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return len({(line["source"], line["record"]) for line in lines})
 
 
 def _order(settings: Settings) -> Order:
