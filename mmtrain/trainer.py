@@ -27,6 +27,7 @@ from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
 from mmtrain.engine import deepspeed_config, gradient_norm, make_engine, prepare
 from mmtrain.log import LOG, Log, drop_after
+from mmtrain.mfu import meter_of
 from mmtrain.settings import Settings, to_plain
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Run:
         torch.manual_seed(settings.seed)
         self.engine, self.model = make_engine(settings, self.recipe, self.encoder.tokenizer, self.config)
         self.device, self.dtype = self.engine.device, next(self.model.parameters()).dtype
+        self.meter, self.peak = meter_of(self.model, settings.recipe, settings.dtype)
         self.step = 0
         self.order_hash = ""
         self.state = State()
@@ -302,6 +304,8 @@ class Run:
         means: dict[str, Any] = {}
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch in micro:
+            if self.meter is not None:
+                self.meter.add(batch)
             here = batch.to(self.device, self.dtype)
             shares = {
                 name: (term.total / max(counts[term.unit], 1e-12), term.weight)
@@ -357,6 +361,7 @@ class Run:
             "samples": window.samples,
             "tokens_per_second": window.tokens / window.seconds,
             "samples_per_second": window.samples / window.seconds,
+            "mfu": self.meter.take() / window.seconds / self.peak if self.meter and self.peak else None,
             "data_wait": window.waited / window.seconds,
             "bad_samples": self.bad,
             "order_hash": self.order_hash,
