@@ -190,19 +190,24 @@ class FastConvert:
         code = compile(source, f"<{converter.source.name} to {converter.task.to}>", "exec")
         patterns = [found.pattern(careful=False), found.pattern(careful=True)]
 
-        def build(pattern: re.Pattern[bytes], spell: Any) -> Write:
-            namespace = {**constants_of(constants), "MATCH": pattern.fullmatch, "SPELL": spell}
+        def build(pattern: re.Pattern[bytes], spell: Any, folders: dict[bytes, bytes]) -> Write:
+            namespace = {
+                **constants_of(constants),
+                "MATCH": pattern.fullmatch,
+                "SPELL": spell,
+                "FOLDERS": folders,
+            }
             exec(code, namespace)  # noqa: S102 - own source
             write: Write = namespace["write"]
             return write
 
-        trial = build(patterns[1], lambda path: b"up/" + path)
+        trial = build(patterns[1], lambda path: b"up/" + path, {})
         for which in (0, 1):
             text = found.filled(awkward(found, which))
             record, notes = converter.translated(orjson.loads(text), raw, spell=lambda path: f"up/{path}")
             if notes != outcome.notes or trial(text, 0, len(text)) != orjson.dumps(record):
                 raise NotPlain
-        quick, careful = (build(pattern, self._spelled) for pattern in patterns)
+        quick, careful = (build(pattern, self._spelled, self.spell.alike) for pattern in patterns)
         if careful(data, 0, len(data)) != outcome.data:
             raise NotPlain
         literal = found.literal
