@@ -65,9 +65,7 @@ def record(rng: random.Random, tag: str, answer: str) -> dict[str, Any]:
         one = rng.choice(PATHS) if odd or rng.random() < 0.3 else f"images/{rng.randrange(20)}.png"
         value[key] = [one] if odd and rng.random() < 0.3 else one
     value["conversations"] = turns
-    for name, extra in rng.sample(EXTRAS, rng.choice((0, 0, 1, 2) if odd else (0,))):
-        value[name] = extra
-    return value
+    return value | dict(rng.sample(EXTRAS, rng.choice((0, 0, 1, 2) if odd else (0,))))
 
 
 def written(rng: random.Random, value: dict[str, Any]) -> str:
