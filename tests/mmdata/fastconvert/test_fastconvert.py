@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from mmdata.checks.registry import selected
 from mmdata.converting.batches import Batch, BatchConverter, Part
 from mmdata.encoding import EncodeOptions
 from mmdata.format import all_formats
-from mmdata.recordconvert import Task, targets
+from mmdata.io.record import RawRecord
+from mmdata.options import Options
+from mmdata.plan import DataSet
+from mmdata.recordcheck import RecordChecker
+from mmdata.recordconvert import MIXTURES, RecordConverter, Task, targets
 
 WORDS = [
     "a road", "harbour", "two ships", "Grüße", "你好", "she said \"no\"", "C:\\dir", "\\frac{a}{b}", "line\nbreak", "tab\t",
@@ -217,3 +222,25 @@ def test_a_template_is_not_used_for_texts_that_only_look_alike(place: Path) -> N
     path = save(place, found, array=False)
     for to in ("xcomposer", "videorefer", "geopixel", "internvl"):
         assert converted(path, "internvl", to, fast=True)[0] == converted(path, "internvl", to, fast=False)[0]
+
+
+def test_a_record_without_findings_gets_no_warning(place: Path) -> None:
+    """What the source's checks find nothing in, the target's checks find nothing in: a warning would be our doing."""
+    clean = 0
+    for source, to in PAIRS:
+        if to in MIXTURES:
+            continue
+        format = all_formats()[source]
+        checker = RecordChecker(DataSet("in", format), list(selected(source)), Options(media="none"))
+        task = Task(
+            number=0, path="in", source=source, root=None, listed_in=None, to=to, folder=str(place / "g"), base=str(place / "o"),
+            output=str(place / "o"), carry=False, on_loss="warn", media_files="keep", options=EncodeOptions(),
+        )  # fmt: skip
+        converter = RecordConverter(task)
+        for number, text in enumerate(lines(source, 9, 40)):
+            raw = RawRecord(number, 0, text.encode("utf-8", "surrogatepass"), None)
+            if not checker.check(raw).findings:
+                outcome = converter.convert(raw)
+                assert outcome.warnings == (), text
+                clean += 1
+    assert clean > 100
