@@ -58,11 +58,11 @@ def record(rng: random.Random, tag: str, answer: str) -> dict[str, Any]:
             said = rng.choice((f"{tag}\n", f"{tag}\n", tag, f"{tag} ", "\n")) + said
         if number == 0 and odd and rng.random() < 0.1:
             said += f" {tag} more"
-        turn = {"from": answer if number % 2 else "human", "value": said}
+        turn: dict[str, Any] = {"from": answer if number % 2 else "human", "value": said}
         if odd and rng.random() < 0.1:
             turn = rng.choice(
                 [{**turn, "n": 1}, dict(reversed(turn.items())), {**turn, "from": "system"}, {"from": "x"}]
-            )  # type: ignore[dict-item]
+            )
         turns.append(turn)
     value: dict[str, Any] = {"id": rng.choice(IDS) if odd else rng.randrange(1, 999)}
     if rng.random() < 0.9:
@@ -217,7 +217,7 @@ def test_a_template_is_not_used_for_texts_that_only_look_alike(place: Path) -> N
     ]
     found = [json.dumps(plain, ensure_ascii=False)] * 3
     for text in said:
-        talk = [plain["conversations"][0], {"from": "gpt", "value": text}]  # type: ignore[index]
+        talk = [plain["conversations"][0], {"from": "gpt", "value": text}]
         found += [json.dumps({**plain, "conversations": talk}, ensure_ascii=False)] * 2
     path = save(place, found, array=False)
     for to in ("xcomposer", "videorefer", "geopixel", "internvl"):
@@ -225,7 +225,10 @@ def test_a_template_is_not_used_for_texts_that_only_look_alike(place: Path) -> N
 
 
 def test_a_record_without_findings_gets_no_warning(place: Path) -> None:
-    """What the source's checks find nothing in, the target's checks find nothing in: a warning would be our doing."""
+    """What the source's checks find nothing in, the target's checks find nothing in: a warning would be our doing.
+
+    But for C14: a literal placeholder of another trainer is plain text, and is reported so that somebody knows.
+    """
     clean = 0
     for source, to in PAIRS:
         if to in MIXTURES:
@@ -241,6 +244,6 @@ def test_a_record_without_findings_gets_no_warning(place: Path) -> None:
             raw = RawRecord(number, 0, text.encode("utf-8", "surrogatepass"), None)
             if not checker.check(raw).findings:
                 outcome = converter.convert(raw)
-                assert outcome.warnings == (), text
+                assert set(outcome.warnings) <= {"C14"}, text
                 clean += 1
     assert clean > 100
