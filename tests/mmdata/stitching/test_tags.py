@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdata.stitching.tags import NOT_UNDERSTOOD, OUTSIDE, to_cameras, to_canvas
 from mmdata.importers.drivelm import canvas_of
+from mmdata.stitching.tags import NOT_UNDERSTOOD, OUTSIDE, to_cameras, to_canvas
 
 CAMERAS = st.sampled_from(
     ["CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT"]
