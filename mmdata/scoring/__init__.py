@@ -1,0 +1,1 @@
+"""Scores of what a model predicts, as its field defines them: numpy alone, one module a task."""
