@@ -181,7 +181,7 @@ def phrase_likeness(a: str, b: str) -> float:
 def _flat(masks: NDArray[np.generic]) -> NDArray[np.bool_]:
     if masks.ndim != 3:
         raise ValueError(f"expected masks of the shape (N, H, W), got {masks.shape}")
-    return np.reshape(masks != 0, (len(masks), -1))
+    return np.reshape(masks != 0, (len(masks), masks.shape[1] * masks.shape[2]))
 
 
 def _counts(
@@ -189,6 +189,8 @@ def _counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Pixels that each pair shares (P, T), and of each mask (P,), (T,)."""
     both = np.zeros((len(ours), len(true)), np.int64)
+    if ours.shape[1] != true.shape[1]:  # one side has no masks, and so no size
+        return both, ours.sum(1, dtype=np.int64), true.sum(1, dtype=np.int64)
     for k, mask in enumerate(ours):
         for j, other in enumerate(true):
             both[k, j] = np.count_nonzero(mask & other)
