@@ -13,13 +13,13 @@ import pytest
 pytest.importorskip("torch")
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-import scenes  # noqa: E402
+import scenes
 
-from mmdata import masks  # noqa: E402
-from mmtrain.data.encode import Encoded  # noqa: E402
-from mmtrain.data.grounding import GroundingEncoder  # noqa: E402
-from mmtrain.data.internvl import InternVLMedia  # noqa: E402
-from mmtrain.data.sources import BadSample, Reader, Source  # noqa: E402
+from mmdata import masks
+from mmtrain.data.encode import Encoded
+from mmtrain.data.grounding import GroundingEncoder
+from mmtrain.data.internvl import InternVLMedia
+from mmtrain.data.sources import BadSample, Reader, Source
 
 
 @pytest.fixture(scope="module")
