@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from mmdata.errors import UsageError  # noqa: E402
 from mmtrain.tiny import make_tiny  # noqa: E402
 from mmtrain.tiny_sam2 import make_tiny_sam2  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*is_gradient_checkpointing:FutureWarning"
+)  # peft asks for it
 
 ZERO = {stage: {"zero_optimization": {"stage": stage}} for stage in (0, 1, 2, 3)}
 ZERO[3]["zero_optimization"]["stage3_param_persistence_threshold"] = 0  # every weight is cut and gathered
@@ -220,3 +223,142 @@ def test_a_missing_decoder_is_told_before_anything_is_loaded(
     wrong = plain(models, data, tmp_path, section={"decoder_name_or_path": str(models / "vlm")})
     with pytest.raises(UsageError, match="expected sam2"):
         grounding.model_config(from_plain(wrong))
+
+
+# --- whole runs -------------------------------------------------------------------------------------------------------
+
+
+def losses(result: dict[str, Any]) -> list[tuple[float, ...]]:
+    assert "error" not in result, result
+    names = ("loss", "loss_ce", "loss_bce", "loss_dice")
+    return [tuple(entry[name] for name in names) for entry in result["log"] if "loss" in entry]
+
+
+def test_a_run_falls_evaluates_and_comes_back_from_its_export(
+    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any
+) -> None:
+    """One process: a mixture of all kinds, terms by name, held-out masks; export, load, predict, evaluate, validate."""
+    import mmdata
+    import mmtrain
+    from mmtrain.evaluate import evaluate
+    from mmtrain.export import export
+    from mmtrain.predict import predict
+
+    start, finish = launch
+    held = [{"path": str(data["rle"]), "media_root": str(data["rle"].parent)}]
+    run = plain(models, data, tmp_path / "run", eval=held, eval_steps=6, max_steps=6, save_steps=6)
+    bad = scenes.write(tmp_path, "bad.json", json.loads(data["rle"].read_text()))
+    records = json.loads(bad.read_text())
+    records[1]["conversations"][1]["value"] += " <p> more </p> [SEG]"
+    bad.write_text(json.dumps(records))
+    wrong = [{"path": str(bad), "media_root": str(data["rle"].parent)}]
+    stop = {**run, "train": wrong, "output_dir": str(tmp_path / "stop")}
+    left = {**stop, "on_bad_sample": "quarantine", "output_dir": str(tmp_path / "left"), "max_steps": 2}
+    found, stopped, quarantined = finish(start([run, stop, left], tmp_path / "w"), tmp_path / "w")
+
+    told = losses(found)
+    assert told[-1][0] < told[0][0]
+    for loss, ce, bce, dice in told:
+        assert loss == pytest.approx(1.0 * ce + 2.0 * bce + 0.5 * dice, rel=1e-6)
+    (evaluation,) = [e for e in found["log"] if "eval_loss" in e]
+    assert evaluation.keys() >= {"eval_loss_bce", "eval_ciou", "eval_giou", "eval_recall"}
+    assert "bad.json: record 1" in stopped["error"]
+    assert "[SEG]" in stopped["error"]
+    assert quarantined["bad_samples"] >= 1
+
+    done = export(tmp_path / "run", tmp_path / "model")
+    assert done.difference == 0.0
+    assert not [p for p in (tmp_path / "model").rglob("*") if p.suffix in (".bin", ".pt", ".pkl", ".pth")]
+    model = mmtrain.load(tmp_path / "model")
+    scored = evaluate(
+        model,
+        str(data["rle"]),
+        media_root=str(data["rle"].parent),
+        text="given",
+        output=tmp_path / "scores",
+    )
+    # The masks of the exported model are those of the last evaluation in training.
+    assert scored.scores.giou == pytest.approx(evaluation["eval_giou"], abs=1e-3)
+    assert scored.scores.ciou == pytest.approx(evaluation["eval_ciou"], abs=1e-3)
+    assert (scored.scores.masks, scored.scores.missing) == (6, 0)
+    predictions = tmp_path / "scores" / "predictions.json"
+    report = mmdata.validate(str(predictions), media_root=str(data["rle"].parent))
+    assert [f.code for f in report.findings if f.severity == "error"] == []
+    again = mmdata.open(str(predictions)).sample(0)
+    assert mmdata.masks.of(again).shape == (1, 60, 80)
+
+    answered = predict(
+        model, str(data["rle"].parent / "0.png"), "Where is it?", tmp_path / "one", max_new_tokens=6
+    )
+    told_json = json.loads(answered.json.read_text())
+    assert told_json["answer"] == answered.answer.text
+    assert len(told_json["masks"]) == answered.answer.text.count("[SEG]")
+    from PIL import Image
+
+    assert answered.overlay is not None
+    with Image.open(answered.overlay) as shown:
+        assert shown.size == (80, 60)
+
+
+def test_loading_something_else_is_told(models: Path, tmp_path: Path) -> None:
+    import mmtrain
+
+    with pytest.raises(UsageError, match=r"mmtrain\.json is missing"):
+        mmtrain.load(models / "vlm")
+
+
+CASES = (("full", {}, True), ("full", {}, False), ("lora", LORA, True))
+
+
+def matrix(
+    models: Path, data: dict[str, Path], folder: Path, accumulation: int, stages: list[int]
+) -> list[Any]:
+    runs = []
+    for stage in stages:
+        for name, changes, packing in CASES:
+            more = {"packing": packing, "gradient_accumulation_steps": accumulation, "deepspeed": ZERO[stage]}
+            # Two sequences of about one sample each a rank: most steps have a rank with masks beside one without.
+            more |= (
+                {"max_length": 170, "packing_window": 4} if packing else {"per_device_train_batch_size": 1}
+            )
+            more |= {"section": {"encoder": {"tuning": "full"}}, "max_steps": 4, **changes}
+            runs.append(plain(models, data, folder / f"{stage}-{name}-{packing}", **more))
+    return runs
+
+
+def agree(models: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stages: list[int]) -> None:
+    start, finish = launch
+    one, two = tmp_path / "one", tmp_path / "two"
+    alone = finish(start(matrix(models, data, one, 2, [0]), one), one, 500)
+    together = finish(start(matrix(models, data, two, 1, stages), two, ranks=2), two, 550)
+    for number, result in enumerate(together):
+        expected = alone[number % len(CASES)]
+        for ours, theirs in zip(losses(result), losses(expected), strict=True):
+            assert ours == pytest.approx(theirs, rel=5e-5)
+        assert result["order_hash"] == expected["order_hash"]
+
+
+@pytest.mark.slow
+def test_two_ranks_equal_one_on_mixed_batches_in_every_stage(
+    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any
+) -> None:
+    """Text, pictures and masks in any mixture over the ranks; no stage waits for ever, all give one process's losses."""
+    agree(models, data, tmp_path, launch, [0, 2, 3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [0, 2, 3])
+@pytest.mark.parametrize("changes", [{}, LORA], ids=["full", "lora"])
+def test_a_killed_run_goes_on_bit_for_bit(
+    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stage: int, changes: dict[str, Any]
+) -> None:
+    start, finish = launch
+    more = {"max_steps": 7, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
+    whole, cut = (plain(models, data, tmp_path / name, **more) for name in ("whole", "cut"))
+    killed = start([{**cut, "kill_after": 5}], tmp_path / "killed", 2)
+    killed.communicate(timeout=500)
+    assert killed.returncode != 0
+    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 500)
+    assert resumed["first_step"] == 4
+    assert losses(resumed) == losses(expected)
+    assert resumed["order_hash"] == expected["order_hash"]
