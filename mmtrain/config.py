@@ -25,7 +25,6 @@ from mmtrain.sections.base import Head, Part, Positive, Rate, Share, Strict
 from mmtrain.sections.grounding import Grounding, Losses
 
 if TYPE_CHECKING:
-    from mmtrain.data.sources import Source
     from mmtrain.settings import Settings
 
 Place: TypeAlias = tuple[str | int, ...]
@@ -49,6 +48,8 @@ class DataFile(Strict):
     """Directory that relative media paths start from."""
     max_dynamic_patch: Positive | None = None
     """Most tiles of a picture in this file (InternVL meta: ``max_dynamic_patch``)."""
+    weight: Annotated[float, Field(gt=0)] = 1
+    """Passes over the file in an epoch: 0.25 takes a quarter, 2 takes every record twice. Mixture files have their own."""
 
 
 def _one_or_more(value: Any) -> Any:
@@ -118,6 +119,11 @@ class Config(Strict):
     output_dir: str
     """Where everything of the run goes."""
     data: Data
+    mixture: Literal["exact", "internvl", "geopixel", "xcomposer"] = "exact"
+    """How an epoch draws. exact: every record as often as any other of its file, quotas kept exactly. internvl: the first
+    int(lines x repeat_time) lines, or whole repetitions. geopixel, xcomposer: their loader's calls, with replacement."""
+    given_num: bool = True
+    """Numbers of a data.txt: thousands of samples, or (false) ratios of the file."""
     recipe: str = "chat"
     """What is trained: a module of `mmtrain.recipes`."""
     template: str | None = None
@@ -146,7 +152,11 @@ class Config(Strict):
     use_thumbnail: bool = True
     """Add the whole picture as a tile where there is more than one."""
     video_frames: Positive = 8
-    """Most frames of a video."""
+    """Most frames of a video (InternVL: ``max_num_frame``)."""
+    min_video_frames: Positive | None = None
+    """Fewest (``min_num_frame``): how many is drawn for each video; always video_frames if left out."""
+    video_sampling: Literal["middle", "rand"] = "middle"
+    """Which frame of each of so many intervals of a video: its middle, or any, drawn by the seed."""
 
     packing: bool = True
     """Several samples share a sequence; each sees only itself."""
@@ -210,6 +220,8 @@ class Config(Strict):
             yield "bf16 and fp16 exclude each other; write `bf16: false` beside `fp16: true`"
         if self.min_dynamic_patch > self.max_dynamic_patch:
             yield f"min_dynamic_patch {self.min_dynamic_patch} is more than max_dynamic_patch {self.max_dynamic_patch}"
+        if self.min_video_frames is not None and self.min_video_frames > self.video_frames:
+            yield f"min_video_frames {self.min_video_frames} is more than video_frames {self.video_frames}"
         parts = (self.vision, self.projector, self.language)
         if all(part.tuning == "frozen" for part in parts):
             yield "vision, projector and language are all frozen: nothing to train"
@@ -247,6 +259,7 @@ class Config(Strict):
         Raises:
             UsageError: a data file or DeepSpeed JSON cannot be used.
         """
+        from mmtrain.data.mixing import sources
         from mmtrain.settings import Lora as LoraSettings
         from mmtrain.settings import Part as PartSettings
         from mmtrain.settings import Settings
@@ -259,8 +272,8 @@ class Config(Strict):
             **renamed,
             dtype=self.dtype,
             section=getattr(self, self.recipe).model_dump(mode="json") if self.recipe in SECTIONS else {},
-            train=sources(self.data.train),
-            eval=sources(self.data.eval),
+            train=sources(self.data.train, mode=self.mixture, given_num=self.given_num),
+            eval=sources(self.data.eval, given_num=self.given_num),
             vision=PartSettings(**self.vision.model_dump()),
             projector=PartSettings(**self.projector.model_dump()),
             language=PartSettings(**self.language.model_dump()),
@@ -290,7 +303,9 @@ _RENAMED = {
 SECTIONS: dict[str, type[Strict]] = {"grounding": Grounding}
 """Settings that belong to one recipe, by its name."""
 
-_OWN = {"data", "vision", "projector", "language", "lora", "bf16", "fp16", "deepspeed", *SECTIONS}
+_OWN = {
+    "data", "given_num", "vision", "projector", "language", "lora", "bf16", "fp16", "deepspeed", *SECTIONS
+}  # fmt: skip
 _SAME = [name for name in Config.model_fields if name not in _OWN and name not in _RENAMED]
 
 _ALIASES = {
@@ -313,94 +328,6 @@ _ALIASES = {
     "conv_style": "template",
 }
 """What people of other trainers write, and the key that is meant."""
-
-
-def sources(files: Sequence[DataFile]) -> tuple[Source, ...]:
-    """The record files that are trained on: each file itself, or those that a mixture file names.
-
-    InternVL's meta: ``repeat_time`` n takes every record n times an epoch, ``root`` and ``max_dynamic_patch`` apply.
-    ``data.txt``: the number must be a whole multiple of the records; of a path listed twice the last line counts.
-
-    Raises:
-        UsageError: a file is missing or of no known format, or a mixture asks for a share of a file.
-    """
-    from mmdata.format import get_format
-    from mmdata.options import Options
-    from mmdata.plan import MixtureFile, make_plan
-    from mmtrain.data.sources import Source
-
-    found: list[Source] = []
-    for file in files:
-        if not Path(file.path).exists():
-            raise ConfigError(f"data: {file.path}: no such file")
-        plan = make_plan([file.path], format=file.format, options=Options(media_root=file.media_root))
-        mixtures = [item for item in plan.items if isinstance(item, MixtureFile)]
-        for mixture in mixtures:
-            if mixture.problem is not None:
-                raise ConfigError(f"data: {mixture.path}: {mixture.problem}")
-            targets = mixture.targets
-            if mixture.format.container != "object":
-                targets = list({target.path: target for target in targets}.values())
-            for target in targets:
-                if target.dataset is None:
-                    raise ConfigError(f"data: {mixture.path}: {target.entry.name}: no file at {target.path}")
-                raw = target.entry.raw if isinstance(target.entry.raw, dict) else {}
-                one = Source(
-                    path=target.dataset.path,
-                    name=target.entry.name,
-                    format=target.dataset.format.name,
-                    media_root=target.dataset.root or file.media_root,
-                    max_tiles=raw.get("max_dynamic_patch", file.max_dynamic_patch),
-                )
-                found += [one] * _repeats(mixture, target)
-        if not mixtures:
-            if file.format is not None:
-                get_format(file.format)
-            named = [item for item in plan.items if not isinstance(item, MixtureFile)]
-            found += [
-                Source(
-                    path=item.path,
-                    name=file.name,
-                    format=item.format.name,
-                    media_root=file.media_root,
-                    max_tiles=file.max_dynamic_patch,
-                )
-                for item in named
-            ]
-    return tuple(found)
-
-
-def _repeats(mixture: Any, target: Any) -> int:
-    """How often an epoch takes every record of a data set of a mixture.
-
-    InternVL's ``repeat_time`` says it. The number of a ``data.txt`` counts thousands of samples (XComposer and GeoPixel
-    with ``given_num``: ``int(float(number) * 1000)``); it must be a whole multiple of the file's records.
-    """
-    entry = target.entry
-    where = f"data: {mixture.path}: {entry.name}"
-    if isinstance(entry.raw, dict):
-        value = entry.raw.get("repeat_time", 1)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
-            raise ConfigError(
-                f"{where}: repeat_time {value!r}: expected a whole number from 1; write a share of a file as a file"
-            )
-        return int(value)
-    import mmdata
-
-    words = str(entry.raw).strip().split(" ")
-    try:
-        wanted = int(float(words[-1]) * 1000) if len(words) == 2 else -1
-    except (ValueError, OverflowError):
-        wanted = -1
-    if wanted < 1:
-        raise ConfigError(f"{where}: expected a path, a space and thousands of samples, got {entry.raw!r}")
-    records = len(mmdata.open(target.dataset.path, format=target.dataset.format.name))
-    if records == 0 or wanted % records:
-        raise ConfigError(
-            f"{where}: asks for {wanted} samples of {records} records: only whole multiples are trained, nothing is drawn "
-            f"at random; write {records / 1000:g} for every record once, or name the file in data.train"
-        )
-    return wanted // records
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmtrain.data.sources import Source
 from mmtrain.losses import Reduction
+
+if TYPE_CHECKING:
+    from mmdata.mixing.mixture import Mode
 
 Tuning = Literal["full", "frozen", "lora"]
 
@@ -56,6 +59,7 @@ class Settings:
         output_dir: where everything of the run goes.
         train: data files.
         eval: held-out data files.
+        mixture: how an epoch draws from the training files: a mode of `mmdata.Mixture`.
         template: chat template; None: told by the model family.
         recipe: what is trained: a module of `mmtrain.recipes`.
         section: settings of the recipe's own, as JSON (see `mmtrain.sections`).
@@ -64,7 +68,9 @@ class Settings:
         min_tiles: ``min_dynamic_patch``.
         thumbnail: ``use_thumbnail``.
         dynamic_tiles: ``dynamic_image_size``.
-        video_frames: most frames of a video.
+        video_frames: most frames of a video (InternVL's ``max_num_frame``).
+        min_video_frames: fewest (``min_num_frame``): the number is drawn for each video; None: always `video_frames`.
+        video_sampling: which frame of each interval (``sampling_method``).
         packing: several samples share a sequence.
         group_by_length: without packing: batches of samples of about one length.
         packed_tiles: most tiles of a packed sequence (InternVL's ``num_images_expected``).
@@ -82,6 +88,7 @@ class Settings:
     output_dir: str
     train: tuple[Source, ...]
     eval: tuple[Source, ...] = ()
+    mixture: Mode = "exact"
     template: str | None = None
     recipe: str = "chat"
     section: dict[str, Any] = field(default_factory=dict)
@@ -91,6 +98,8 @@ class Settings:
     thumbnail: bool = True
     dynamic_tiles: bool = True
     video_frames: int = 8
+    min_video_frames: int | None = None
+    video_sampling: Literal["middle", "rand"] = "middle"
     packing: bool = True
     group_by_length: bool = False
     packed_tiles: int = 48

@@ -1,1 +1,5 @@
-"""Scores of what a model predicts, as its field defines them: numpy alone, one module a task."""
+"""Scoring the answers of a model, without a model: `upstream`, as published, and `strict`, without quirks."""
+
+from mmdata.scoring.scorecard import Scorecard, all_tasks, find_task, score_file, score_rows
+
+__all__ = ["Scorecard", "all_tasks", "find_task", "score_file", "score_rows"]

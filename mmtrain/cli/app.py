@@ -12,6 +12,7 @@ VERBS = (
     "export",
     "evaluate",
     "predict",
+    "score",
     "import_checkpoint",
     "make_tiny",
     "schema",
