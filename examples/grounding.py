@@ -6,13 +6,9 @@ tiny language model and a tiny SAM 2 from random weights with `mmtrain`, and mea
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import random
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
