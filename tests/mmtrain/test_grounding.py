@@ -393,3 +393,40 @@ def test_every_family_grounds(
     answer = Model("grounding", model.eval(), encoder).follow(sample, 1, root=str(data["rle"].parent))
     assert answer.text == "The <p> red square </p> [SEG] and the <p> corner </p> [SEG]."
     assert answer.masks.shape == (2, 64, 74)
+
+
+def test_the_preflight_stops_mismatches_with_file_record_and_reason(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    import numpy as np
+
+    from mmdata import masks
+    from mmtrain.config import parse_config
+    from mmtrain.preflight import preflight
+
+    records = json.loads(data["rle"].read_text())
+    records[2]["segmentation"] = [masks.encode(np.ones((10, 12), np.uint8))]
+    path = scenes.write(tmp_path, "wrong.json", records)
+    config = {
+        "model_name_or_path": str(models / "vlm"),
+        "output_dir": str(tmp_path / "run"),
+        "recipe": "grounding",
+        "grounding": {"decoder_name_or_path": str(models / "sam2")},
+        "bf16": False,
+        "max_length": 256,
+        "data": {"train": {"path": str(path), "media_root": str(data["rle"].parent)}},
+    }
+    steps = {step.name: step for step in preflight(parse_config(config, "run.yaml"), step=False)}
+    assert steps["data"].verdict == "failed"
+    assert any("G16" in line for line in steps["data"].lines)
+    assert steps["lengths"].verdict == "failed"
+    (line,) = [line for line in steps["lengths"].lines if "record 2" in line]
+    assert str(path) in line
+    assert "10 x 12" in line
+    assert "68 x 68" in line
+    config["grounding"] = {"decoder_name_or_path": str(tmp_path)}
+    (only,) = preflight(parse_config(config, "run.yaml"), step=False)
+    assert only.verdict == "failed"
+    assert "no mask decoder there" in only.lines[0]
+    with pytest.raises(UsageError, match="the recipe is chat"):
+        parse_config({**config, "recipe": "chat"}, "run.yaml")
