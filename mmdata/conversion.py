@@ -17,15 +17,17 @@ import shutil
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from mmdata import __version__
+from mmdata.containers import Container, WriteJob, all_containers
 from mmdata.encoding import EncodeOptions
 from mmdata.errors import UnknownName, UsageError
 from mmdata.io.read import open_source
 from mmdata.io.record import RawRecord
+from mmdata.media.paths import is_url
 from mmdata.options import Options
 from mmdata.plan import DataSet, make_plan
 from mmdata.recordconvert import SCRATCH, Outcome, RecordConverter, Task, target
@@ -352,6 +354,9 @@ class _Run:
                 counts[name] += count
             if summary["rejected"]:
                 rejects.append((task, batch, "rejects"))
+        kind = all_containers().get(self.format.container)
+        if kind is not None:
+            return self._pack(kind, files, rejects, report)
         for name, parts in files.items():
             self._join(
                 name,
@@ -364,6 +369,10 @@ class _Run:
         for name, text in self._mixture(counts):
             _write(os.path.join(self.folder, name), text.encode())
             report.outputs.append(name)
+        return self._finish(rejects, report)
+
+    def _finish(self, rejects: list[tuple[Task, int, str]], report: Conversion) -> Conversion:
+        """What lies beside every output: the rejects and the report."""
         if rejects:
             self._join(REJECTS, rejects, b"", b"\n", b"\n")
             report.outputs.append(REJECTS)
@@ -371,6 +380,28 @@ class _Run:
         text = json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n"
         _write(os.path.join(self.folder, REPORT), text.encode("utf-8", "surrogatepass"))
         return report
+
+    def _pack(
+        self,
+        kind: Container,
+        files: dict[str, list[tuple[Task, int, str]]],
+        rejects: list[tuple[Task, int, str]],
+        report: Conversion,
+    ) -> Conversion:
+        """Give the records to the writer of a container that is no text."""
+        for name, parts in files.items():
+            task = parts[0][0]
+            job = WriteJob(
+                folder=self.folder,
+                stem=name.removesuffix(".json"),
+                records=lambda parts=parts: _lines(parts),
+                locate=partial(_place, task.base),
+                embed=kind.embeds == "always" or (kind.embeds == "copy" and task.media_files == "copy"),
+            )
+            report.outputs += kind.write(job)
+            for problem, count in job.problems.items():
+                report.problems[problem] = report.problems.get(problem, 0) + count
+        return self._finish(rejects, report)
 
     def _join(
         self, name: str, parts: list[tuple[Task, int, str]], head: bytes, between: bytes, tail: bytes
@@ -451,6 +482,19 @@ def _stems(tasks: list[Task]) -> list[str]:
             stem, number = f"{wanted}-{number}", number + 1
         stems.append(stem)
     return stems
+
+
+def _lines(parts: list[tuple[Task, int, str]]) -> Iterator[bytes]:
+    """The records of part files, one after another."""
+    for task, batch, kind in parts:
+        with open(_part(task, batch, kind), "rb") as part:
+            for line in part:
+                yield line.rstrip(b"\n")
+
+
+def _place(base: str, path: str) -> str:
+    """Where a file lies that a record of the output names."""
+    return path if is_url(path) or "::" in path else os.path.join(base, path)
 
 
 def _part(task: Task, batch: int, kind: str) -> str:

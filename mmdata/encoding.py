@@ -36,10 +36,12 @@ class EncodeOptions:
     Attributes:
         invert: turn masks as answers into region questions and back.
         template: InternVL conversation template of the target model; only ``internvl2_5`` takes a system turn.
+        dialogue: how records without turns become conversations, one of the source's `Format.dialogues`.
     """
 
     invert: bool = False
     template: str = "internvl2_5"
+    dialogue: str = "by-instance"
 
 
 @dataclass(frozen=True, slots=True)

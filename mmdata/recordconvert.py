@@ -266,7 +266,8 @@ class RecordConverter:
     def _sample(self, source: Format, record: Mapping[str, Any], raw: RawRecord) -> Sample:
         if source.to_sample is None:
             raise DataError(f"{source.name} has no canonical form")
-        return source.to_sample(record, Origin(self.task.path, source.name, raw.index, raw.start))
+        options = {"dialogue": self.task.options.dialogue} if source.dialogues else {}
+        return source.to_sample(record, Origin(self.task.path, source.name, raw.index, raw.start), **options)
 
     def _unused(self, sample: Sample, encoding: Encoding) -> None:
         """Say so where objects have no place in the text, so that no encoder wrote them."""
