@@ -35,6 +35,9 @@ def command(
     target_template: Annotated[
         str, typer.Option(help="InternVL template: internvl2_5, Hermes-2, internlm2-chat or phi3-chat.")
     ] = "internvl2_5",
+    dialogue: Annotated[
+        str, typer.Option(help="How COCO annotations become a conversation: by-instance or by-category.")
+    ] = "by-instance",
 ) -> int:
     """Convert data sets into another trainer's format."""
     from mmdata.conversion import convert
@@ -54,6 +57,7 @@ def command(
         plan=plan,
         invert=invert,
         template=target_template,
+        dialogue=dialogue,
     )
     print(report.summary(), file=sys.stdout if plan else sys.stderr)
     return report.exit_code

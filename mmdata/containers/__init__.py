@@ -65,7 +65,7 @@ class WriteJob:
         folder: where the output grows.
         stem: name of the output file without an ending.
         records: the records in order; may be asked for more than once.
-        locate: path as spelled in a record -> the file on this machine, or a path into a container.
+        base: absolute directory that relative paths in the records start from.
         embed: put the media into the output.
         shard_bytes: a shard is closed once it holds so many bytes.
         problems: kind -> how often; what the writer could not do as it was told goes here, never unsaid.
@@ -74,7 +74,7 @@ class WriteJob:
     folder: str
     stem: str
     records: Callable[[], Iterable[bytes]]
-    locate: Callable[[str], str]
+    base: str
     embed: bool = False
     shard_bytes: int = 1 << 30
     problems: dict[str, int] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Container:
         suffixes: file names of a directory that are taken for it.
         recognise: first bytes of a file -> whether it is one.
         open: path of a local, uncompressed file -> its rows.
-        write: writes the output; returns paths relative to its folder.
+        write: writes the output; returns its files, relative to the folder, and how many records each has.
         embeds: what becomes of media: ``"never"`` in the file, ``"always"``, or with ``--media-files copy``.
     """
 
@@ -97,7 +97,7 @@ class Container:
     suffixes: tuple[str, ...] = ()
     recognise: Callable[[bytes], bool]
     open: Callable[[str], Rows]
-    write: Callable[[WriteJob], list[str]]
+    write: Callable[[WriteJob], dict[str, int]]
     embeds: str = "never"
 
 
@@ -108,6 +108,12 @@ def all_containers() -> Mapping[str, Container]:
 
     found: Mapping[str, Container] = discover("mmdata.containers", "mmdata.containers", attribute="CONTAINER")
     return found
+
+
+def media_mode(kind: Container | None, word: str) -> str:
+    """What ``--media-files`` comes to for a container: ``"embed"`` where the files go into it."""
+    embeds = kind is not None and (kind.embeds == "always" or (kind.embeds == "copy" and word == "copy"))
+    return "embed" if embeds else word
 
 
 def recognise(head: bytes) -> Container | None:
@@ -130,6 +136,7 @@ __all__ = [
     "Rows",
     "WriteJob",
     "all_containers",
+    "media_mode",
     "recognise",
     "suffixes",
 ]

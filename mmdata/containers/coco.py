@@ -389,14 +389,16 @@ class CocoWriter:
         self._next_category = 1
         self.head: dict[str, Any] = {}
 
-    def write(self) -> list[str]:
-        """Write the file; returns its name."""
+    def write(self) -> dict[str, int]:
+        """Write the file; returns its name and the number of pictures."""
         for text in self.job.records():
             self._first_look(orjson.loads(text))
         name = f"{self.job.stem}.json"
         spools = {key: os.path.join(self.job.folder, f".{name}.{key}") for key in ("images", "annotations")}
         with open(spools["images"], "wb") as images, open(spools["annotations"], "wb") as annotations:
+            count = 0
             for text in self.job.records():
+                count += 1
                 image, marks = self._second_look(orjson.loads(text))
                 images.write((b",\n" if images.tell() else b"") + image)
                 for mark in marks:
@@ -407,7 +409,7 @@ class CocoWriter:
             os.fsync(out.fileno())
         for path in spools.values():
             os.unlink(path)
-        return [name]
+        return {name: count}
 
     def _first_look(self, record: dict[str, Any]) -> None:
         local = record.get("mmdata_local", ())
@@ -499,7 +501,7 @@ class CocoWriter:
         out.write(b"}\n")
 
 
-def write(job: WriteJob) -> list[str]:
+def write(job: WriteJob) -> dict[str, int]:
     """Write one annotations file."""
     return CocoWriter(job).write()
 
