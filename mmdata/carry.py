@@ -51,7 +51,7 @@ class Carried:
     intact: bool
 
 
-_IN_CONTAINER = re.compile(rb'"[^"\\\s]*!//')
+_IN_CONTAINER = re.compile(rb'"[^"\\]*?!//')
 
 
 def digest(record: Mapping[str, Any]) -> str:

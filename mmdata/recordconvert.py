@@ -21,6 +21,7 @@ from mmdata.format import Format, all_formats, get_format
 from mmdata.formats._shared.decode import place
 from mmdata.io.jsontext import oddities
 from mmdata.io.record import RawRecord
+from mmdata.media.members import is_member
 from mmdata.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
 
@@ -93,6 +94,20 @@ def _plainly_exact(data: bytes, value: Any) -> bool:
     """Whether a parsed record surely says all that its text says: no huge number, and as many keys as colons."""
     digits = data.translate(_DIGITS)
     return not any(large in digits for large in _LARGE) and len(_KEY_END.findall(data)) == _keys(value)
+
+
+def replaced(record: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
+    """A record with other texts at some JSON pointers, each of a text that is there."""
+    result = dict(record)
+    for pointer, text in texts.items():
+        *parents, last = pointer.split("/")[1:]
+        place: Any = result
+        for name in parents:
+            key: Any = int(name) if isinstance(place, list) else name
+            place[key] = place[key].copy()
+            place = place[key]
+        place[int(last) if isinstance(place, list) else last] = text
+    return result
 
 
 def _keys(value: Any) -> int:
@@ -368,8 +383,18 @@ class RecordConverter:
                             raise CannotEncode("sidecar", f"two records carry different files named {path}")
                 _put(place, content, root)
         notes = [Note("record", "kept", "as it was before it was converted")]
-        del value
-        return self._checked(carried.record, notes, raw)
+        record = self._with_media(carried.record, value)
+        return self._checked(record, notes, raw)
+
+    def _with_media(self, record: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+        """A carried record whose media go into a container, or lay in one: the files are taken from where they lie now."""
+        old = [ref for ref in self.format.media(record) if ref.kind != "sidecar"]
+        if self.media.mode != "embed" and not any(is_member(ref.path) for ref in old):
+            return record
+        now = [ref for ref in self.source.media(value) if ref.kind != "sidecar"]
+        if len(now) != len(old):
+            raise CannotEncode("media-missing", f"{len(now)} media files for {len(old)} of the carried record")
+        return replaced(record, {was.pointer: self.media.spell(ref.path) for was, ref in zip(old, now, strict=True)})
 
     def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
         data = orjson.dumps(record)

@@ -88,7 +88,7 @@ class Container:
         name: the word that `Source.container` gives; also that of its format.
         suffixes: file names of a directory that are taken for it.
         recognise: first bytes of a file -> whether it is one.
-        open: path of a local, uncompressed file -> its rows.
+        open: (path of a local, uncompressed file, path as it was given) -> its rows.
         write: writes the output; returns its files, relative to the folder, and how many records each has.
         embeds: what becomes of media: ``"never"`` in the file, ``"always"``, or with ``--media-files copy``.
     """
@@ -96,7 +96,7 @@ class Container:
     name: str
     suffixes: tuple[str, ...] = ()
     recognise: Callable[[bytes], bool]
-    open: Callable[[str], Rows]
+    open: Callable[[str, str], Rows]
     write: Callable[[WriteJob], dict[str, int]]
     embeds: str = "never"
 

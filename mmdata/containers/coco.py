@@ -66,7 +66,8 @@ def recognise(head: bytes) -> bool:
 class CocoRows:
     """An annotations file, read image by image."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, shown: str) -> None:
+        del shown
         self._file = open(path, "rb")  # noqa: SIM115 - `close` closes it
         self._map: mmap.mmap | bytes = b""
         if os.fstat(self._file.fileno()).st_size:

@@ -78,7 +78,9 @@ class MediaPaths:
         if is_url(place):
             return place
         if self.mode == "embed":
-            if not os.path.isfile(place) and not is_member(place):
+            if is_member(place):
+                return place  # its writer takes it out of there; the output does not have this path
+            if not os.path.isfile(place):
                 raise CannotEncode("media-missing", f"{path} is no file, so it cannot be put into the output")
         elif self.mode != "keep" or is_member(place):
             place = self._bring(place, path)

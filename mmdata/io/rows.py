@@ -61,7 +61,7 @@ class RowSource(Source):
             UsageError: the file cannot be read as what its first bytes say that it is.
         """
         if self._rows is None:
-            self._rows = self.kind.open(self._local())
+            self._rows = self.kind.open(self._local(), self.path)
         return self._rows
 
     def _local(self) -> str:
