@@ -52,7 +52,9 @@ class CocoCategory(Record):
 class CocoRecord(Record):
     """One picture with its annotations and the categories that they name."""
 
-    image: CocoImage = Field(description="The picture's own entry.")
+    image: CocoImage | None = Field(
+        description="The picture's own entry; null: annotations whose picture is not there."
+    )
     annotations: list[CocoAnnotation] = Field(description="Its annotations, in the file's order.")
     categories: list[CocoCategory] = Field(description="The categories that the annotations name.")
 

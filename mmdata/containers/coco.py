@@ -120,6 +120,11 @@ class CocoRows:
             category = _member(piece, "category_id")
             if _hashable(category) and category in index.categories:
                 used[category] = index.categories[category]
+        if any(b"\n" in one or b"\r" in one for one in (image, *pieces, *used.values(), index.head or b"")):
+            # A line break can only stand between values, and a record is a line wherever records are written.
+            image, *pieces = (_on_one_line(one) for one in (image, *pieces))
+            used = {key: _on_one_line(one) for key, one in used.items()}
+            index.head = index.head and _on_one_line(index.head)
         text = [b'{"image":', image, b',"annotations":[', b",".join(pieces), b'],"categories":[']
         text += [b",".join(used.values()), b"]"]
         notes = index.notes.get(number)
@@ -315,6 +320,10 @@ class _Index:
 
 
 _NO_ID = -(1 << 63)
+
+
+def _on_one_line(text: bytes) -> bytes:
+    return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def _parsed(data: mmap.mmap | bytes, span: Span) -> Any:

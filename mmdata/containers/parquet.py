@@ -252,7 +252,7 @@ class ParquetWriter:
                 row = self._row(orjson.loads(text), count)
                 rows.append(row)
                 size += len(text) + sum(
-                    len(one["bytes"] or b"") for key in KEYS for one in row.get(key) or () if isinstance(one, dict)
+                    len(one["bytes"] or b"") for key in KEYS for one in _listed(row.get(key))
                 )
                 count += 1
                 if len(rows) >= GROUP_ROWS or size >= GROUP_BYTES:
@@ -267,7 +267,7 @@ class ParquetWriter:
     def _kind(self, key: str, value: Any) -> str:
         """What a value needs of its column."""
         if key in KEYS:
-            return "media"
+            return "medium" if isinstance(value, str) else "media"
         if key == "conversations":
             plain = isinstance(value, list) and all(
                 isinstance(t, dict) and t.keys() == {"from", "value"} and all(type(v) is str for v in t.values())
@@ -286,9 +286,10 @@ class ParquetWriter:
 
     def _type(self, key: str) -> Any:
         pa, kinds = self.pa, self._kinds[key]
+        if key in KEYS:
+            one = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+            return one if kinds == {"medium"} else pa.list_(one)
         only = next(iter(kinds)) if len(kinds) == 1 else "json"
-        if only == "media":
-            return pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
         return {
             "turns": pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())])),
             "masks": pa.list_(pa.struct([("size", pa.list_(pa.int32())), ("counts", pa.string())])),
@@ -316,7 +317,7 @@ class ParquetWriter:
         kind = field.type
         if field.name in KEYS:
             what = "Image" if KEYS[field.name] == "image" else "Video"
-            return [{"_type": what}]
+            return [{"_type": what}] if self.pa.types.is_list(kind) else {"_type": what}
         if self.pa.types.is_list(kind):
             inner = kind.value_type
             members = {inner.field(k).name: inner.field(k).type for k in range(inner.num_fields)}
@@ -337,10 +338,12 @@ class ParquetWriter:
                 return path
             return member_path("", f"{number}/{place}/{base_name(path)}")
 
-        for key, value in record.items():
+        for key, value in list(record.items()):
             if key in KEYS:
-                paths = value if isinstance(value, list) else [value]
-                row[key] = [self._picture(path) for path in paths]
+                if isinstance(value, str) and self.pa.types.is_list(self._types[key]):
+                    value = record[key] = [value]
+                pictures = [self._picture(path) for path in ([value] if isinstance(value, str) else value)]
+                row[key] = pictures[0] if isinstance(value, str) else pictures
             elif self._types[key] is None:
                 row[key] = orjson.dumps(value).decode()
             else:
@@ -354,6 +357,10 @@ class ParquetWriter:
         if self.job.embed:
             return {"bytes": content(path, self.job.base), "path": base_name(path)}
         return {"bytes": None, "path": path}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def write(job: WriteJob) -> dict[str, int]:

@@ -21,9 +21,9 @@ import orjson
 
 from mmdata import carry
 from mmdata.containers import Container, Fault, Row, WriteJob
-from mmdata.containers._members import KEYS, base_name, content, each
+from mmdata.containers._members import KEYS, content, each
 from mmdata.io.jsontext import oddities, parse, problem
-from mmdata.media.members import member_path
+from mmdata.media.members import file_name, member_path
 
 PICTURES = frozenset("jpg jpeg png gif webp bmp ppm pgm pbm pnm tif tiff img image jp2 avif heic".split())
 VIDEOS = frozenset("mp4 avi mov mkv webm mpg mpeg m4v flv ogv wmv h264".split())
@@ -266,10 +266,11 @@ class ShardWriter:
         total = sum(len(v) if isinstance(v, list) else bool(v) for k, v in record.items() if k in KEYS)
 
         def put(_key: str, _place: str, path: str) -> str:
-            ending = base_name(path).rpartition(".")[2].lower() if "." in base_name(path) else "bin"
+            data = content(path, self.job.base)
+            ending = file_name(path, data).rpartition(".")[2].lower()
             if total > 1:
                 ending = f"{len(files)}.{ending}"
-            files[ending] = content(path, self.job.base)
+            files[ending] = data
             return ending
 
         names = record.pop("mmdata_names", {})

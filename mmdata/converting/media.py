@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdata.encoding import CannotEncode
 from mmdata.errors import UsageError
-from mmdata.media.members import is_member, read_member
+from mmdata.media.members import file_name, is_member, read_member
 from mmdata.media.paths import find_elsewhere, is_url, resolve
 
 SCRATCH = ".parts"
@@ -127,7 +127,7 @@ class MediaPaths:
         except (KeyError, OSError, UsageError) as error:
             raise CannotEncode("media-missing", f"{place} cannot be read: {error}") from None
         mark = hashlib.blake2b(content, digest_size=10).hexdigest()
-        relative = os.path.join("media", mark, os.path.basename(place))
+        relative = os.path.join("media", mark, file_name(place, content))
         there = os.path.join(self.folder, relative)
         if not os.path.lexists(there):
             os.makedirs(os.path.dirname(there), exist_ok=True)

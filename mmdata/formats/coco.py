@@ -184,7 +184,7 @@ def _encode(sample: Sample, enc: Encoding, *, polygons: bool) -> dict[str, Any]:
     from mmdata.encoding import CannotEncode
 
     if [one.kind for one in sample.media] != ["image"]:
-        raise CannotEncode("O05", f"COCO annotates one picture; the record has {len(sample.media)} media")
+        raise CannotEncode("one-picture", f"COCO annotates one picture; the record has {len(sample.media)} media")
     height, width = enc.image_size(0)
     whole = type(sample.id) is int and sample.id >= 0
     local = ["annotations", "categories"] if whole else ["image", "annotations", "categories"]
@@ -199,7 +199,7 @@ def _encode(sample: Sample, enc: Encoding, *, polygons: bool) -> dict[str, Any]:
         enc.lost("id", "COCO's ids are whole numbers")
     if sample.height is not None and sample.width is not None:
         enc.kept("size")
-    if any(part.kind == "text" and part.text.strip() for turn in sample.turns for part in turn.parts):
+    if enc.source != "coco" and any(part.kind == "text" and part.text.strip() for turn in sample.turns for part in turn.parts):
         enc.lost("turns", "COCO has no conversations")
     for key, value in sample.extras.items():
         if key in image or key.startswith("mmdata_"):

@@ -36,6 +36,18 @@ def member_name(path: str) -> str:
     return path.partition(MARK)[2] if MARK in path else path
 
 
+def file_name(path: str, content: bytes) -> str:
+    """A name for a file that lies in a container: its own, with an ending by its content where it has none."""
+    name = os.path.basename(member_name(path))
+    if "." in name.strip("."):
+        return name
+    from mmdata.media.sniff import sort_of
+
+    sort = sort_of(content[:512])
+    endings = {"png": "png", "jpeg": "jpg", "gif": "gif", "webp": "webp", "bmp": "bmp", "video": "mp4"}
+    return f"{name or 'file'}.{endings.get(sort or '', 'bin')}"
+
+
 def read_member(path: str) -> bytes:
     """The bytes of a file inside a container. A few containers stay open.
 
@@ -61,4 +73,4 @@ def read_member(path: str) -> bytes:
     return source.opened().member(name)
 
 
-__all__ = ["MARK", "is_member", "member_name", "member_path", "read_member"]
+__all__ = ["MARK", "file_name", "is_member", "member_name", "member_path", "read_member"]
