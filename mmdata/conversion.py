@@ -47,6 +47,7 @@ def convert(
     invert: bool = False,
     template: str = "internvl2_5",
     dialogue: str = "by-instance",
+    shard_bytes: int = 1 << 30,
 ) -> Conversion:
     """Convert data sets into files that another trainer reads as they are.
 
@@ -67,6 +68,7 @@ def convert(
         invert: masks as answers become region questions, and the other way round.
         template: InternVL template of the target model; only ``internvl2_5`` takes a system turn.
         dialogue: how a picture's COCO annotations become a conversation: ``by-instance`` or ``by-category``.
+        shard_bytes: tar shards are closed before a sample that would make them larger.
 
     Raises:
         UsageError: no such source, unknown target or option, the output is there already or being written by another
@@ -79,6 +81,8 @@ def convert(
     ):
         if word not in known:
             raise UnknownName(f"word for {what}", word, known)
+    if shard_bytes < 1:
+        raise UsageError(f"--shard-size must be at least 1, got {shard_bytes}")
     if jobs < 1:
         raise UsageError(f"--jobs must be at least 1, got {jobs}")
     dialogues = {word for one in all_formats().values() for word in one.dialogues}
@@ -98,7 +102,7 @@ def convert(
         carry=carry,
         on_loss=on_loss,
         media_files=media_files,
-        options=EncodeOptions(invert=invert, template=template, dialogue=dialogue),
+        options=EncodeOptions(invert=invert, template=template, dialogue=dialogue, shard_bytes=shard_bytes),
     )
     if not tasks:
         raise UsageError(f"{', '.join(str(path) for path in paths)}: names no data set that is there")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mmdata.encoding import Encoding
-    from schemas.sample import Origin, Sample
+    from schemas.sample import Sample
 
 Speaker = Literal["user", "assistant", "system"]
 Container = str

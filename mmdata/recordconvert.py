@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from mmdata import carry
-from mmdata.converting.media import SCRATCH, MediaPaths
 from mmdata.containers import Container, all_containers, media_mode
+from mmdata.converting.media import SCRATCH, MediaPaths
 from mmdata.encoding import CannotEncode, EncodeOptions, Encoding, Note
 from mmdata.errors import DataError, UnknownName
 from mmdata.fastpath import DECODE_ERRORS, FastPath
@@ -393,8 +393,12 @@ class RecordConverter:
             return record
         now = [ref for ref in self.source.media(value) if ref.kind != "sidecar"]
         if len(now) != len(old):
-            raise CannotEncode("media-missing", f"{len(now)} media files for {len(old)} of the carried record")
-        return replaced(record, {was.pointer: self.media.spell(ref.path) for was, ref in zip(old, now, strict=True)})
+            raise CannotEncode(
+                "media-missing", f"{len(now)} media files for {len(old)} of the carried record"
+            )
+        return replaced(
+            record, {was.pointer: self.media.spell(ref.path) for was, ref in zip(old, now, strict=True)}
+        )
 
     def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
         data = orjson.dumps(record)

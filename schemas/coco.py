@@ -33,7 +33,8 @@ class CocoAnnotation(Record):
     image_id: Any = Field(description="The picture's id.")
     category_id: Any = Field(description="The category's id.")
     segmentation: list[list[float]] | CocoRLE | None = Field(
-        default=None, description="Polygons [x1, y1, x2, y2, …] in pixels, or RLE; empty where only the box is known."
+        default=None,
+        description="Polygons [x1, y1, x2, y2, …] in pixels, or RLE; empty where only the box is known.",
     )
     bbox: Annotated[list[float], Len(4, 4)] | None = Field(
         default=None, description="[x, y, width, height] in pixels from the top-left corner."
@@ -63,5 +64,7 @@ class CocoFile(Record):
     """A whole file."""
 
     images: list[CocoImage] = Field(description="The pictures.")
-    annotations: list[CocoAnnotation] = Field(description="All annotations; they need not be sorted by picture.")
+    annotations: list[CocoAnnotation] = Field(
+        description="All annotations; they need not be sorted by picture."
+    )
     categories: list[CocoCategory] = Field(description="The classes.")

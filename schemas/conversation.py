@@ -22,5 +22,6 @@ class ConversationRecord(Record):
     video: OrAbsent[str | list[str]] = Field(default=None, description="A video, or several.")
     videos: OrAbsent[list[str]] = Field(default=None, description="The videos.")
     masks: OrAbsent[list[CocoRLE | None]] = Field(
-        default=None, description="The mask of each <box> of the answers, in order; null: only the box is known."
+        default=None,
+        description="The mask of each <box> of the answers, in order; null: only the box is known.",
     )

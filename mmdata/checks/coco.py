@@ -44,7 +44,9 @@ def picture_missing(record: RecordView) -> Iterator[Hit]:
     if record.raw.get("image") is None and "annotations" in record.raw:
         count = sum(1 for _ in _annotations(record))
         why = _faults(record)
-        yield Hit(f"{count} annotations without a picture: {'; '.join(why) or 'no image'}", pointer="/annotations")
+        yield Hit(
+            f"{count} annotations without a picture: {'; '.join(why) or 'no image'}", pointer="/annotations"
+        )
 
 
 @check("O02", severity="error", formats=COCO)

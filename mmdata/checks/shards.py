@@ -28,7 +28,12 @@ def sample_broken(record: RecordView) -> Iterator[Hit]:
         yield Hit(str(text), pointer="")
 
 
-@check("W02", severity="error", formats=PACKED, guard="(user_marks.count('<image>') == n_images or (n_images == 1 and '<image>' not in user_marks)) and n_videos == 0 and '<video>' not in user_marks")
+@check(
+    "W02",
+    severity="error",
+    formats=PACKED,
+    guard="(user_marks.count('<image>') == n_images or (n_images == 1 and '<image>' not in user_marks)) and n_videos == 0 and '<video>' not in user_marks",
+)
 def tags_and_media(record: RecordView) -> Iterator[Hit]:
     """The number of `<image>` or `<video>` tags is not that of pictures or videos.
 

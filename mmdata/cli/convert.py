@@ -38,6 +38,7 @@ def command(
     dialogue: Annotated[
         str, typer.Option(help="How COCO annotations become a conversation: by-instance or by-category.")
     ] = "by-instance",
+    shard_size: Annotated[int, typer.Option(metavar="MIB", help="Largest tar shard, for webdataset.")] = 1024,
 ) -> int:
     """Convert data sets into another trainer's format."""
     from mmdata.conversion import convert
@@ -58,6 +59,7 @@ def command(
         invert=invert,
         template=target_template,
         dialogue=dialogue,
+        shard_bytes=shard_size << 20,
     )
     print(report.summary(), file=sys.stdout if plan else sys.stderr)
     return report.exit_code

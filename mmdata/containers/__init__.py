@@ -18,6 +18,7 @@ from typing import Protocol, TypeAlias
 
 from mmdata.io.record import ProblemKind
 
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something in a container that is no record, or one that cannot be read.

@@ -65,7 +65,9 @@ def _marks(data: mmap.mmap | bytes) -> Iterator[tuple[int, int, int]]:
     size = len(data)
     while place < size:
         end = min(place + PIECE, size)
-        while end < size and data[end - 1] == 92:  # a piece must not end between a backslash and what it escapes
+        while (
+            end < size and data[end - 1] == 92
+        ):  # a piece must not end between a backslash and what it escapes
             end += 1
         chars = np.frombuffer(data[place:end], np.uint8)
         quotes = np.flatnonzero(chars == 34)

@@ -52,13 +52,11 @@ def recognise(head: bytes) -> bool:
                 return "file_name" in value or ("id" in value and "width" in value)
             if key == "annotations":
                 return "image_id" in value
-        elif isinstance(item, Ending):
+        elif isinstance(item, Ending) or item.key in ("conversations", "messages", "conversation"):
             return False
-        elif item.key in ("conversations", "messages", "conversation"):
-            return False
-        elif item.key in ("images", "annotations"):
-            # An empty list: the other one decides, or the file as a whole is empty of both.
-            if head[item.value.start : item.value.end].replace(b" ", b"") == b"[]" and b'"categories"' in head:
+        elif item.key in ("images", "annotations") and b'"categories"' in head:
+            # An empty list: the other one decides, or the file has neither picture nor annotation.
+            if not head[item.value.start : item.value.end].strip(b"[] \t\r\n"):
                 return True
     return False
 
@@ -240,9 +238,10 @@ class _Index:
         self.places.extend(span)
         self._owners.append(self._key(value.get("image_id")))
         own = value.get("id")
-        plain = type(own) is int and -(1 << 62) < own < 1 << 62
-        self._ids.append(own if plain else _NO_ID)
-        if not plain:
+        if type(own) is int and -(1 << 62) < own < 1 << 62:
+            self._ids.append(own)
+        else:
+            self._ids.append(_NO_ID)
             self._odd_ids.setdefault(own if _hashable(own) else repr(own), []).append(number)
 
     def _category(self, span: Span) -> None:
@@ -280,7 +279,9 @@ class _Index:
             missing = set(strangers.tolist())
             for name, number in self._keys.items():
                 if number in missing:
-                    self._note(int(slots[number]), f"no image has the id {_shown(name)} that annotations name")
+                    self._note(
+                        int(slots[number]), f"no image has the id {_shown(name)} that annotations name"
+                    )
         if self._named_again:
             names = {number: name for name, number in self._keys.items() if number in self._named_again}
             for number, records in self._named_again.items():
@@ -308,7 +309,9 @@ class _Index:
             again[order[1:][same]] = True
             again[order[:-1][same]] = True
         for place in np.flatnonzero(again).tolist():
-            self._note(int(owners[place]), f"annotation id {int(ids[place])} comes more than once in the file")
+            self._note(
+                int(owners[place]), f"annotation id {int(ids[place])} comes more than once in the file"
+            )
         for name, places in self._odd_ids.items():
             for place in places:
                 if name is None:

@@ -8,7 +8,7 @@ row group by row group and leaves the bytes of pictures alone.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import json
 import math
@@ -28,8 +28,8 @@ BATCH_ROWS = 256
 GROUP_ROWS = 1000
 GROUP_BYTES = 64 << 20
 
-JSON_TEXT = b"mmdata"
-"""Key in a column's metadata: its values are JSON texts, as no one type of Arrow holds them all."""
+MORE = "mmdata_more"
+"""Column with a JSON object of the keys whose values no one type of Arrow holds; it outlives other tools' rewriting."""
 
 
 def recognise(head: bytes) -> bool:
@@ -39,11 +39,11 @@ def recognise(head: bytes) -> bool:
 
 def _pyarrow(purpose: str) -> tuple[Any, Any]:
     try:
-        import pyarrow
-        import pyarrow.parquet as parquet
+        import pyarrow as pa
+        import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtra("pyarrow", "parquet", purpose) from None
-    return pyarrow, parquet
+    return pa, pq
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------
@@ -58,9 +58,10 @@ class ParquetRows:
         try:
             self._file = pq.ParquetFile(path)
         except (self.pa.ArrowException, OSError) as error:
-            raise UsageError(f"{shown}: begins as a Parquet file and cannot be read as one: {error}") from None
+            raise UsageError(
+                f"{shown}: begins as a Parquet file and cannot be read as one: {error}"
+            ) from None
         self.schema = self._file.schema_arrow
-        self._texts = {f.name for f in self.schema if (f.metadata or {}).get(JSON_TEXT) == b"json"}
         self._held: tuple[int, str, Any] | None = None
 
     def close(self) -> None:
@@ -81,7 +82,8 @@ class ParquetRows:
                     yield from self._group(group, start, max(0, first - start))
                 except (self.pa.ArrowException, OSError) as error:
                     yield Fault(
-                        "truncated", f"row group {group} (rows {start} to {start + size - 1}) cannot be read: {error}"
+                        "truncated",
+                        f"row group {group} (rows {start} to {start + size - 1}) cannot be read: {error}",
                     )
             start += size
 
@@ -101,7 +103,11 @@ class ParquetRows:
         for number in range(meta.num_columns):
             column = meta.column(number)
             path = column.path_in_schema
-            if path.endswith(".bytes") and self._is_media(path.partition(".")[0]) and _settled(column) is not None:
+            if (
+                path.endswith(".bytes")
+                and self._is_media(path.partition(".")[0])
+                and _settled(column) is not None
+            ):
                 continue
             wanted.append(path)
         return wanted
@@ -124,8 +130,8 @@ class ParquetRows:
         for name, value in row.items():
             if value is None:
                 continue
-            if name in self._texts:
-                record[name] = json.loads(value)
+            if name == MORE and isinstance(value, str):
+                record |= _object(value)
             elif self._is_media(name):
                 known = self._bytes_known(group, name)
                 record[name] = self._media(number, name, value, known)
@@ -168,7 +174,7 @@ class ParquetRows:
             return {k: self._plain(v, f"{place}/{k}", odd) for k, v in value.items() if v is not None}
         if isinstance(value, (list, tuple)):
             return [self._plain(one, f"{place}/{k}", odd) for k, one in enumerate(value)]
-        if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        if isinstance(value, (dt.datetime, dt.date, dt.time)):
             return value.isoformat()
         if isinstance(value, decimal.Decimal):
             return str(value)
@@ -182,7 +188,9 @@ class ParquetRows:
             self._held = (group, name, self._file.read_row_group(group, columns=[name]).column(name))
         value = self._held[2][int(row) - start].as_py()
         for step in rest:
-            if isinstance(value, bytes) or (isinstance(value, dict) and isinstance(value.get("bytes"), bytes)):
+            if isinstance(value, bytes) or (
+                isinstance(value, dict) and isinstance(value.get("bytes"), bytes)
+            ):
                 break
             if isinstance(value, list):
                 value = value[int(step)]
@@ -204,6 +212,15 @@ class ParquetRows:
         raise KeyError(str(row))
 
 
+def _object(text: str) -> dict[str, Any]:
+    """The members of a JSON object; the text itself where it is none."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = None
+    return value if isinstance(value, dict) else {MORE: text}
+
+
 def is_media(pa: Any, kind: Any) -> bool:
     """Whether a type is that of pictures and videos in `datasets`, or a list of it."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
@@ -211,7 +228,9 @@ def is_media(pa: Any, kind: Any) -> bool:
     return (
         pa.types.is_struct(kind)
         and {kind.field(k).name for k in range(kind.num_fields)} == {"bytes", "path"}
-        and (pa.types.is_binary(kind.field("bytes").type) or pa.types.is_large_binary(kind.field("bytes").type))
+        and (
+            pa.types.is_binary(kind.field("bytes").type) or pa.types.is_large_binary(kind.field("bytes").type)
+        )
     )
 
 
@@ -270,13 +289,16 @@ class ParquetWriter:
             return "medium" if isinstance(value, str) else "media"
         if key == "conversations":
             plain = isinstance(value, list) and all(
-                isinstance(t, dict) and t.keys() == {"from", "value"} and all(type(v) is str for v in t.values())
+                isinstance(t, dict)
+                and t.keys() == {"from", "value"}
+                and all(type(v) is str for v in t.values())
                 for t in value
             )
             return "turns" if plain else "json"
         if key == "masks":
             plain = isinstance(value, list) and all(
-                m is None or (isinstance(m, dict) and m.keys() == {"size", "counts"} and type(m["counts"]) is str)
+                m is None
+                or (isinstance(m, dict) and m.keys() == {"size", "counts"} and type(m["counts"]) is str)
                 for m in value
             )
             return "masks" if plain else "json"
@@ -304,10 +326,10 @@ class ParquetWriter:
         self._types: dict[str, Any] = {}
         for key in self._kinds:
             kind = self._types[key] = self._type(key)
-            if kind is None:
-                fields.append(self.pa.field(key, self.pa.string(), metadata={JSON_TEXT: b"json"}))
-            else:
+            if kind is not None:
                 fields.append(self.pa.field(key, kind))
+        if None in self._types.values():
+            fields.append(self.pa.field(MORE, self.pa.string()))
         features = {field.name: self._feature(field) for field in fields}
         info = json.dumps({"info": {"features": features}})
         return self.pa.schema(fields, metadata={"huggingface": info})
@@ -332,6 +354,7 @@ class ParquetWriter:
 
     def _row(self, record: dict[str, Any], number: int) -> dict[str, Any]:
         row: dict[str, Any] = {}
+        more: dict[str, Any] = {}
 
         def seen(_key: str, place: str, path: str) -> str:
             if not self.job.embed:
@@ -345,11 +368,13 @@ class ParquetWriter:
                 pictures = [self._picture(path) for path in ([value] if isinstance(value, str) else value)]
                 row[key] = pictures[0] if isinstance(value, str) else pictures
             elif self._types[key] is None:
-                row[key] = orjson.dumps(value).decode()
+                more[key] = value
             else:
                 row[key] = value
+        if more:
+            row[MORE] = orjson.dumps(more).decode()
         if carry.KEY in record:
-            as_read = each({k: v for k, v in record.items() if v is not None}, seen)
+            as_read = each(record, seen)
             row[carry.KEY] = carry.resealed(record[carry.KEY], as_read)
         return row
 

@@ -25,8 +25,8 @@ from mmdata.containers._members import KEYS, content, each
 from mmdata.io.jsontext import oddities, parse, problem
 from mmdata.media.members import file_name, member_path
 
-PICTURES = frozenset("jpg jpeg png gif webp bmp ppm pgm pbm pnm tif tiff img image jp2 avif heic".split())
-VIDEOS = frozenset("mp4 avi mov mkv webm mpg mpeg m4v flv ogv wmv h264".split())
+PICTURES = frozenset(["jpg", "jpeg", "png", "gif", "webp", "bmp", "ppm", "pgm", "pbm", "pnm", "tif", "tiff", "img", "image", "jp2", "avif", "heic"])
+VIDEOS = frozenset(["mp4", "avi", "mov", "mkv", "webm", "mpg", "mpeg", "m4v", "flv", "ogv", "wmv", "h264"])
 
 _SPLIT = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")
 _META = re.compile(r"__[^/]*__($|/)")
@@ -103,7 +103,9 @@ class ShardRows:
                 continue
             mark = hash(item.key)
             if mark in seen:
-                item.faults.append(f"the key {item.key!r} came before: webdataset makes samples of neighbours only")
+                item.faults.append(
+                    f"the key {item.key!r} came before: webdataset makes samples of neighbours only"
+                )
             seen.add(mark)
             if number >= first:
                 yield self._row(item)
@@ -111,13 +113,22 @@ class ShardRows:
         self._count = number
 
     def _files(self) -> Iterator[tarfile.TarInfo | Fault]:
+        end = 0
         try:
             with tarfile.open(name=self.path, mode="r:") as tar:
                 while (one := tar.next()) is not None:
-                    tar.members = []  # type: ignore[misc]  # or every header stays in memory
+                    end = one.offset_data + -(-one.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                    tar.members = []  # type: ignore[attr-defined]  # or every header stays in memory
                     yield one
         except tarfile.ReadError as error:
             yield Fault("truncated", f"the archive cannot be read any further: {error}")
+            return
+        # Python's reader takes a header that is cut or damaged for the end, unless it is the first.
+        mark = self._read(end, tarfile.BLOCKSIZE)
+        if mark.strip(b"\0"):
+            yield Fault("truncated", f"no file header at byte {end}: what follows cannot be read")
+        elif len(mark) < tarfile.BLOCKSIZE:
+            yield Fault("truncated", "the archive has no end mark: files may be missing")
 
     def _groups(self) -> Iterator[_Group | Fault]:
         group: _Group | None = None
@@ -152,7 +163,9 @@ class ShardRows:
 
     def _row(self, group: _Group) -> Row:
         record = group.file("json")
-        data = b"{}" if record is None else self._read(record.offset, record.size).strip(b"\xef\xbb\xbf \t\r\n")
+        data = (
+            b"{}" if record is None else self._read(record.offset, record.size).strip(b"\xef\xbb\xbf \t\r\n")
+        )
         wrong = problem(data)
         if wrong is not None:
             return Fault(wrong.kind, f"{record.name if record else group.key}: {wrong.message}", data)
@@ -222,7 +235,13 @@ class ShardRows:
             return None
         found = []
         for one in listed:
-            by_name = [f for f in files if f.ending == one.lower() or f.name == one or os.path.basename(f.name) == os.path.basename(one)]
+            by_name = [
+                f
+                for f in files
+                if f.ending == one.lower()
+                or f.name == one
+                or os.path.basename(f.name) == os.path.basename(one)
+            ]
             found.append(by_name[0] if by_name else None)
         if None in found:
             if len(files) != len(listed):
@@ -282,7 +301,9 @@ class ShardWriter:
         written |= names
         if carry.KEY in written:
             shown = member_path("", "")
-            seen = each({k: v for k, v in record.items() if k not in carry.SPECIAL_KEYS}, lambda _k, _p, path: path)
+            seen = each(
+                {k: v for k, v in record.items() if k not in carry.SPECIAL_KEYS}, lambda _k, _p, path: path
+            )
             order = iter(files)
             seen = each(seen, lambda _k, _p, _path: f"{shown}{key}.{next(order)}")
             written[carry.KEY] = carry.resealed(written[carry.KEY], seen)
@@ -293,9 +314,15 @@ class ShardWriter:
         self.counts[self._name] += 1
 
     def _key(self, number: int, given: Any) -> str:
-        key = given if isinstance(given, str) and _usable(given) else f"{self.job.stem.replace('.', '_')}-{number:08d}"
+        key = (
+            given
+            if isinstance(given, str) and _usable(given)
+            else f"{self.job.stem.replace('.', '_')}-{number:08d}"
+        )
         if key in self.keys:
-            self.job.problems["webdataset-key-renamed"] = self.job.problems.get("webdataset-key-renamed", 0) + 1
+            self.job.problems["webdataset-key-renamed"] = (
+                self.job.problems.get("webdataset-key-renamed", 0) + 1
+            )
             key = f"{key}-{number:08d}"
         self.keys.add(key)
         return key
@@ -316,7 +343,7 @@ class ShardWriter:
         header.size = len(data)
         header.mode = 0o644
         self._tar.addfile(header, io.BytesIO(data))
-        self._tar.members = []  # type: ignore[misc]  # or every header stays in memory
+        self._tar.members = []  # type: ignore[attr-defined]  # or every header stays in memory
 
     def _end(self) -> None:
         if self._tar is not None:

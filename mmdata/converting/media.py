@@ -119,7 +119,6 @@ class MediaPaths:
                 shutil.rmtree(temporary, ignore_errors=True)
         return os.path.join(self.output, relative)
 
-
     def _extract(self, place: str) -> str:
         """Write a file that lies in a container into the output; returns where it will lie."""
         try:

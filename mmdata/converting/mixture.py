@@ -104,7 +104,7 @@ def _meta(
 ) -> dict[str, dict[str, Any]]:
     meta: dict[str, dict[str, Any]] = {}
 
-    def put(name: str, annotation: str, keys: Mapping[str, Any], repeat: int | float, length: int) -> None:
+    def put(name: str, annotation: str, keys: Mapping[str, Any], repeat: float, length: int) -> None:
         free, number = name, 2
         while free in meta:
             free, number = f"{name}_{number}", number + 1

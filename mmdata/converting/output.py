@@ -53,7 +53,7 @@ class Output:
         self.array = tasks[0].array
         self.stems = stems(tasks)
         self.ledger = Ledger()
-        self.sources = [
+        self.sources: list[dict[str, Any]] = [
             {"path": task.path, "format": task.source, "read": 0, "written": 0, "rejected": 0, "outputs": {}}
             for task in tasks
         ]
@@ -269,13 +269,15 @@ class Output:
         self._close_files()
         written: list[str] = []
         for number, source in enumerate(self.sources):
-            task, outputs = self.tasks[number], {}
+            task = self.tasks[number]
+            outputs: dict[str, int] = {}
             for name in source["outputs"]:
                 job = WriteJob(
                     folder=self.folder,
                     stem=name.removesuffix(".jsonl"),
                     records=partial(_lines, os.path.join(self.folder, name)),
                     base=task.base,
+                    shard_bytes=task.options.shard_bytes,
                     embed=media_mode(kind, task.media_files) == "embed",
                 )
                 outputs |= kind.write(job)

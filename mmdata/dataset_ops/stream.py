@@ -17,12 +17,12 @@ from typing import Any, Literal, Self
 
 from orjson import JSONDecodeError, loads
 
+from mmdata.containers import suffixes
 from mmdata.dataset_ops.ledger import BROKEN, Dropped, Ledger
 from mmdata.errors import UsageError
 from mmdata.io.jsontext import JSONProblem, has_long_number, parse, too_deep
 from mmdata.io.read import open_source
 from mmdata.io.record import Item, Problem, RawRecord
-from mmdata.containers import suffixes
 from mmdata.io.streams import local_path
 from mmdata.io.writer import Writable, atomic_writer
 from mmdata.progress import Progress, Silent

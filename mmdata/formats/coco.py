@@ -128,11 +128,14 @@ def to_sample(record: Mapping[str, Any], origin: Origin, dialogue: str = "by-ins
     for number, mark in enumerate(record.get("annotations", ())):
         if mark.get("category_id") not in categories:
             raise CannotEncode(
-                "O03", f"{where}: annotation {number} names the category {mark.get('category_id')!r}, which is not there"
+                "O03",
+                f"{where}: annotation {number} names the category {mark.get('category_id')!r}, which is not there",
             )
         names.append(str(categories[mark["category_id"]]))
         own = ("id", "image_id", "category_id", "segmentation", "bbox", "area")
-        extras = {key: value for key, value in mark.items() if key not in own and (key, value) != ("iscrowd", 0)}
+        extras = {
+            key: value for key, value in mark.items() if key not in own and (key, value) != ("iscrowd", 0)
+        }
         mask = _mask(mark, (height, width), origin, number)
         sample.objects.append(SampleObject({"": mask}, extras=extras))
     DIALOGUES[dialogue](names, sample)
@@ -149,7 +152,8 @@ def _mask(mark: Mapping[str, Any], size: tuple[int, int], origin: Origin, number
         mask = decode.mask(segmentation, origin, where)
         if isinstance(mask, RLEMask) and tuple(mask.size) != size:
             raise CannotEncode(
-                "O04", f"{decode.place(origin)}: {where}: RLE of {list(mask.size)} in a picture of {list(size)}"
+                "O04",
+                f"{decode.place(origin)}: {where}: RLE of {list(mask.size)} in a picture of {list(size)}",
             )
         return mask
     box = mark.get("bbox")
@@ -184,7 +188,9 @@ def _encode(sample: Sample, enc: Encoding, *, polygons: bool) -> dict[str, Any]:
     from mmdata.encoding import CannotEncode
 
     if [one.kind for one in sample.media] != ["image"]:
-        raise CannotEncode("one-picture", f"COCO annotates one picture; the record has {len(sample.media)} media")
+        raise CannotEncode(
+            "one-picture", f"COCO annotates one picture; the record has {len(sample.media)} media"
+        )
     height, width = enc.image_size(0)
     whole = type(sample.id) is int and sample.id >= 0
     local = ["annotations", "categories"] if whole else ["image", "annotations", "categories"]
@@ -199,7 +205,9 @@ def _encode(sample: Sample, enc: Encoding, *, polygons: bool) -> dict[str, Any]:
         enc.lost("id", "COCO's ids are whole numbers")
     if sample.height is not None and sample.width is not None:
         enc.kept("size")
-    if enc.source != "coco" and any(part.kind == "text" and part.text.strip() for turn in sample.turns for part in turn.parts):
+    if enc.source != "coco" and any(
+        part.kind == "text" and part.text.strip() for turn in sample.turns for part in turn.parts
+    ):
         enc.lost("turns", "COCO has no conversations")
     for key, value in sample.extras.items():
         if key in image or key.startswith("mmdata_"):

@@ -195,6 +195,4 @@ class RowSource(Source):
         return [0] * len(offsets)
 
 
-
-
 __all__ = ["RowSource"]

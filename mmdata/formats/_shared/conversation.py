@@ -228,7 +228,12 @@ def _span(part: PhrasePart, enc: Encoding, masks: list[dict[str, Any] | None]) -
             continue
         if box[0] >= box[2] or box[1] >= box[3]:
             # A sliver has a box of no extent in 0-1000, which no reader takes.
-            box = [min(box[0], 999), min(box[1], 999), max(box[2], min(box[0], 999) + 1), max(box[3], min(box[1], 999) + 1)]
+            box = [
+                min(box[0], 999),
+                min(box[1], 999),
+                max(box[2], min(box[0], 999) + 1),
+                max(box[3], min(box[1], 999) + 1),
+            ]
             enc.approximated("boxes", "widened to one in 0-1000")
         if error is None:
             masks.append(None)
