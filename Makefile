@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## generate example data, validate it and a broken copy
+demo: $(STAMP)  ## example data: validated, broken, converted, trained on by a tiny model
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## the whole suite but the long matrices

@@ -278,6 +278,33 @@ class RecordConverter:
         elif carried is not None:
             carry.graft(sample, carried)
             files = self._untouched_masks(sample, carried, raw)
+        record, notes = self._translated(sample, source, original, files, raw, self.media.spell)
+        return self._checked(record, notes, raw)
+
+    def translated(
+        self, value: dict[str, Any], raw: RawRecord, spell: Callable[[str], str]
+    ) -> tuple[dict[str, Any], list[Note]]:
+        """The record of the target, its carry included, and what became of the fields, of a record without a carry.
+
+        Args:
+            value: the record.
+            raw: where it lies.
+            spell: how media paths are to be spelled.
+
+        Raises:
+            DataError: it cannot be converted.
+        """
+        return self._translated(self._sample(self.source, value, raw), self.source, value, {}, raw, spell)
+
+    def _translated(
+        self,
+        sample: Sample,
+        source: Format,
+        original: dict[str, Any],
+        files: dict[str, bytes],
+        raw: RawRecord,
+        spell: Callable[[str], str],
+    ) -> tuple[dict[str, Any], list[Note]]:
         if self.task.options.invert:
             from mmdata.inversion import inverted
 
@@ -288,12 +315,13 @@ class RecordConverter:
             self.task.to,
             options=self.task.options,
             locate=self.media.locate,
-            spell=self.media.spell,
+            spell=spell,
             write=lambda content, suffix: self._write(content, suffix, raw.start),
             files=files,
         )
         record = self.encoder(sample, encoding)
-        self._unused(sample, encoding)
+        if sample.objects:
+            self._unused(sample, encoding)
         notes = encoding.notes
         if self.task.carry:
             notes = [Note(n.field, "carried", n.how, n.error) if n.fate == "lost" else n for n in notes]
@@ -302,10 +330,10 @@ class RecordConverter:
                     encoding.file(ref.path)
             record[carry.KEY] = carry.pack(source.name, original, record, encoding.files)
         elif self.task.on_loss == "error":
-            lost = sorted({note.field for note in notes if note.fate == "lost"})
-            if lost:
-                return Outcome(code="lost", reason=f"{', '.join(lost)} would be lost", notes=notes)
-        return self._checked(record, notes, raw)
+            gone = sorted({note.field for note in notes if note.fate in ("lost", "approximated")})
+            if gone:
+                raise CannotEncode("lost", f"would be lost or only approximated: {', '.join(gone)}")
+        return record, notes
 
     def _untouched_masks(self, edited: Sample, carried: carry.Carried, raw: RawRecord) -> dict[str, bytes]:
         """Put the carried masks in the place of boxes that are still theirs; returns the files that they lie in."""
@@ -402,7 +430,7 @@ class RecordConverter:
 
     def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
         data = orjson.dumps(record)
-        if self._surely_clean(data):
+        if self.surely_clean(data):
             return Outcome(kind=self.format.kind(record), data=data, notes=notes)
         result = self.checker.check(RawRecord(raw.index, 0, data, None))
         for finding in result.findings:
@@ -411,21 +439,24 @@ class RecordConverter:
         warnings = tuple(finding.code for finding in result.findings if finding.severity == "warning")
         return Outcome(kind=self.format.kind(record), data=data, notes=notes, warnings=warnings)
 
-    def _surely_clean(self, data: bytes) -> bool:
+    @property
+    def checks_have_guards(self) -> bool:
+        """Whether guards alone can accept a record of the target."""
+        return not self.fast.always and self.usable
+
+    def surely_clean(self, data: bytes) -> bool:
         """Whether the guards of all checks pass the record; where they flag it, the checks themselves decide."""
-        if self.fast.always or not self.usable:
-            return False
-        try:
-            verdict = self.fast.accept(self.fast.decode(data))
-        except DECODE_ERRORS as error:
+        while self.checks_have_guards:
             try:
-                self.fast.learn(error)
-            except (
-                ValueError
-            ):  # a key that msgspec has no field name for, such as one with a control character
-                self.usable = False
-            return False
-        return verdict is not None
+                return self.fast.accept(self.fast.decode(data)) is not None
+            except DECODE_ERRORS as error:
+                try:
+                    if not self.fast.learn(error):
+                        return False
+                except ValueError:
+                    # A key that msgspec has no field name for, such as one with a control character.
+                    self.usable = False
+        return False
 
     def _write(self, content: bytes, suffix: str, start: int) -> str:
         """A file beside the record that begins at byte `start`: the same name, whoever reads whichever part of the source."""

@@ -104,29 +104,43 @@ def save(
     return final
 
 
-def load(engine: Any, path: Path, *, stage: int, adapters: bool = False) -> dict[str, Any]:
-    """Restore engine and random state; every rank must call it.
+def read_state(path: Path) -> dict[str, Any]:
+    """The state given to `save`, with ``step`` and ``world_size``."""
+    state: dict[str, Any] = json.loads((path / "trainer.json").read_text("utf-8"))
+    return state
 
-    Returns:
-        The state given to `save`, with ``step``.
+
+def check_world(path: Path, world: int, stage: int) -> None:
+    """Whether so many ranks can go on from a checkpoint.
 
     Raises:
         UsageError: the checkpoint was written by another number of ranks, and the ZeRO stage needs the same.
     """
-    import torch
-    import torch.distributed as dist
-
-    state: dict[str, Any] = json.loads((path / "trainer.json").read_text("utf-8"))
-    world, wrote = dist.get_world_size(), state["world_size"]
+    wrote = read_state(path)["world_size"]
     if world != wrote and stage > 0:
         raise UsageError(
             f"{path}: written by {wrote} ranks, now {world}; with ZeRO stage {stage} the number must be the same "
             f"(stage 0 takes any)"
         )
+
+
+def load(engine: Any, path: Path, *, adapters: bool = False) -> dict[str, Any]:
+    """Restore engine and random state; every rank must call it.
+
+    Returns:
+        See `read_state`.
+
+    Raises:
+        UsageError: there are no weights.
+    """
+    import torch
+    import torch.distributed as dist
+
+    state = read_state(path)
     loaded, _ = engine.load_checkpoint(str(path), tag=TAG, load_module_strict=not adapters)
     if loaded is None:
         raise UsageError(f"{path}: DeepSpeed found no weights there")
-    rng = torch.load(path / f"random-{dist.get_rank() % wrote}.pt", weights_only=False)
+    rng = torch.load(path / f"random-{dist.get_rank() % state['world_size']}.pt", weights_only=False)
     set_random_state(rng)
     return state
 

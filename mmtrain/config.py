@@ -18,31 +18,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from mmdata.errors import UsageError
+from mmtrain.sections.base import Head, Part, Positive, Rate, Share, Strict
+from mmtrain.sections.grounding import Grounding, Losses
 
 if TYPE_CHECKING:
-    from mmtrain.data.sources import Source
     from mmtrain.settings import Settings
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value lies: keys and list indices from the top."""
-
-Positive: TypeAlias = Annotated[int, Field(ge=1)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Rate: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ConfigError(UsageError):
     """A config that cannot be used; the message is one line, whatever is wrong with it."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class DataFile(_Strict):
+class DataFile(Strict):
     """A data file, ``data.txt`` or InternVL meta file."""
 
     path: str
@@ -55,6 +48,8 @@ class DataFile(_Strict):
     """Directory that relative media paths start from."""
     max_dynamic_patch: Positive | None = None
     """Most tiles of a picture in this file (InternVL meta: ``max_dynamic_patch``)."""
+    weight: Annotated[float, Field(gt=0)] = 1
+    """Passes over the file in an epoch: 0.25 takes a quarter, 2 takes every record twice. Mixture files have their own."""
 
 
 def _one_or_more(value: Any) -> Any:
@@ -66,22 +61,13 @@ def _one_or_more(value: Any) -> Any:
 Files: TypeAlias = Annotated[tuple[DataFile, ...], BeforeValidator(_one_or_more)]
 
 
-class Data(_Strict):
+class Data(Strict):
     """What is trained on."""
 
     train: Annotated[Files, Field(min_length=1)]
     """Training files: a path, a mapping, or a list of them."""
     eval: Files = ()
     """Held-out files."""
-
-
-class Part(_Strict):
-    """How one part of the model is tuned."""
-
-    tuning: Literal["full", "frozen", "lora"] = "full"
-    """Every weight, none, or low-rank adapters."""
-    learning_rate: Rate | None = None
-    """Of this part; the run's if left out."""
 
 
 class Vision(Part):
@@ -91,7 +77,7 @@ class Vision(Part):
     """Train the last N layers alone (InternVL: ``unfreeze_vit_layers: -N``)."""
 
 
-class Lora(_Strict):
+class Lora(Strict):
     """Low-rank adapters of the parts tuned with ``lora``; names as in peft's ``LoraConfig``."""
 
     r: Positive = 16
@@ -125,7 +111,7 @@ def _resume(value: Any) -> Any:
     return {True: "auto", False: None}.get(value, value) if isinstance(value, bool) else value
 
 
-class Config(_Strict):
+class Config(Strict):
     """A training run."""
 
     model_name_or_path: str
@@ -133,6 +119,11 @@ class Config(_Strict):
     output_dir: str
     """Where everything of the run goes."""
     data: Data
+    mixture: Literal["exact", "internvl", "geopixel", "xcomposer"] = "exact"
+    """How an epoch draws. exact: every record as often as any other of its file, quotas kept exactly. internvl: the first
+    int(lines x repeat_time) lines, or whole repetitions. geopixel, xcomposer: their loader's calls, with replacement."""
+    given_num: bool = True
+    """Numbers of a data.txt: thousands of samples, or (false) ratios of the file."""
     recipe: str = "chat"
     """What is trained: a module of `mmtrain.recipes`."""
     template: str | None = None
@@ -142,6 +133,7 @@ class Config(_Strict):
     projector: Part = Part()
     language: Part = Part()
     lora: Lora = Lora()
+    grounding: Grounding = Grounding()
     gradient_checkpointing: bool = False
     """Compute activations twice rather than keep them."""
     bf16: bool = True
@@ -240,6 +232,11 @@ class Config(_Strict):
         if self.packing and self.group_by_length:
             yield "group_by_length is for `packing: false`; a packed sequence is full anyway"
 
+        for name in SECTIONS:
+            section = getattr(self, name)
+            if name != self.recipe and section != type(section)():
+                yield f"{name} is given, but the recipe is {self.recipe}"
+
     @property
     def dtype(self) -> Literal["fp32", "bf16", "fp16"]:
         """Of weights and activations."""
@@ -256,6 +253,7 @@ class Config(_Strict):
         Raises:
             UsageError: a data file or DeepSpeed JSON cannot be used.
         """
+        from mmtrain.data.mixing import sources
         from mmtrain.settings import Lora as LoraSettings
         from mmtrain.settings import Part as PartSettings
         from mmtrain.settings import Settings
@@ -267,8 +265,9 @@ class Config(_Strict):
             **same,
             **renamed,
             dtype=self.dtype,
-            train=sources(self.data.train),
-            eval=sources(self.data.eval),
+            section=getattr(self, self.recipe).model_dump(mode="json") if self.recipe in SECTIONS else {},
+            train=sources(self.data.train, mode=self.mixture, given_num=self.given_num),
+            eval=sources(self.data.eval, given_num=self.given_num),
             vision=PartSettings(**self.vision.model_dump()),
             projector=PartSettings(**self.projector.model_dump()),
             language=PartSettings(**self.language.model_dump()),
@@ -295,7 +294,12 @@ _RENAMED = {
 }
 """Keys whose name in `mmtrain.settings.Settings` is another."""
 
-_OWN = {"data", "vision", "projector", "language", "lora", "bf16", "fp16", "deepspeed"}
+SECTIONS: dict[str, type[Strict]] = {"grounding": Grounding}
+"""Settings that belong to one recipe, by its name."""
+
+_OWN = {
+    "data", "given_num", "vision", "projector", "language", "lora", "bf16", "fp16", "deepspeed", *SECTIONS
+}  # fmt: skip
 _SAME = [name for name in Config.model_fields if name not in _OWN and name not in _RENAMED]
 
 _ALIASES = {
@@ -318,94 +322,6 @@ _ALIASES = {
     "conv_style": "template",
 }
 """What people of other trainers write, and the key that is meant."""
-
-
-def sources(files: Sequence[DataFile]) -> tuple[Source, ...]:
-    """The record files that are trained on: each file itself, or those that a mixture file names.
-
-    InternVL's meta: ``repeat_time`` n takes every record n times an epoch, ``root`` and ``max_dynamic_patch`` apply.
-    ``data.txt``: the number must be a whole multiple of the records; of a path listed twice the last line counts.
-
-    Raises:
-        UsageError: a file is missing or of no known format, or a mixture asks for a share of a file.
-    """
-    from mmdata.format import get_format
-    from mmdata.options import Options
-    from mmdata.plan import MixtureFile, make_plan
-    from mmtrain.data.sources import Source
-
-    found: list[Source] = []
-    for file in files:
-        if not Path(file.path).exists():
-            raise ConfigError(f"data: {file.path}: no such file")
-        plan = make_plan([file.path], format=file.format, options=Options(media_root=file.media_root))
-        mixtures = [item for item in plan.items if isinstance(item, MixtureFile)]
-        for mixture in mixtures:
-            if mixture.problem is not None:
-                raise ConfigError(f"data: {mixture.path}: {mixture.problem}")
-            targets = mixture.targets
-            if mixture.format.container != "object":
-                targets = list({target.path: target for target in targets}.values())
-            for target in targets:
-                if target.dataset is None:
-                    raise ConfigError(f"data: {mixture.path}: {target.entry.name}: no file at {target.path}")
-                raw = target.entry.raw if isinstance(target.entry.raw, dict) else {}
-                one = Source(
-                    path=target.dataset.path,
-                    name=target.entry.name,
-                    format=target.dataset.format.name,
-                    media_root=target.dataset.root or file.media_root,
-                    max_tiles=raw.get("max_dynamic_patch", file.max_dynamic_patch),
-                )
-                found += [one] * _repeats(mixture, target)
-        if not mixtures:
-            if file.format is not None:
-                get_format(file.format)
-            named = [item for item in plan.items if not isinstance(item, MixtureFile)]
-            found += [
-                Source(
-                    path=item.path,
-                    name=file.name,
-                    format=item.format.name,
-                    media_root=file.media_root,
-                    max_tiles=file.max_dynamic_patch,
-                )
-                for item in named
-            ]
-    return tuple(found)
-
-
-def _repeats(mixture: Any, target: Any) -> int:
-    """How often an epoch takes every record of a data set of a mixture.
-
-    InternVL's ``repeat_time`` says it. The number of a ``data.txt`` counts thousands of samples (XComposer and GeoPixel
-    with ``given_num``: ``int(float(number) * 1000)``); it must be a whole multiple of the file's records.
-    """
-    entry = target.entry
-    where = f"data: {mixture.path}: {entry.name}"
-    if isinstance(entry.raw, dict):
-        value = entry.raw.get("repeat_time", 1)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
-            raise ConfigError(
-                f"{where}: repeat_time {value!r}: expected a whole number from 1; write a share of a file as a file"
-            )
-        return int(value)
-    import mmdata
-
-    words = str(entry.raw).strip().split(" ")
-    try:
-        wanted = int(float(words[-1]) * 1000) if len(words) == 2 else -1
-    except (ValueError, OverflowError):
-        wanted = -1
-    if wanted < 1:
-        raise ConfigError(f"{where}: expected a path, a space and thousands of samples, got {entry.raw!r}")
-    records = len(mmdata.open(target.dataset.path, format=target.dataset.format.name))
-    if records == 0 or wanted % records:
-        raise ConfigError(
-            f"{where}: asks for {wanted} samples of {records} records: only whole multiples are trained, nothing is drawn "
-            f"at random; write {records / 1000:g} for every record once, or name the file in data.train"
-        )
-    return wanted // records
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -590,6 +506,9 @@ _BELOW: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (Config, "lora"): Lora,
     (Data, "train"): DataFile,
     (Data, "eval"): DataFile,
+    **{(Config, name): section for name, section in SECTIONS.items()},
+    **{(Grounding, name): Head for name in ("encoder", "decoder", "projection")},
+    (Grounding, "losses"): Losses,
 }
 
 

@@ -15,9 +15,12 @@ import shutil
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmdata.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from mmtrain.settings import Settings
 
 COPIED = (
     "preprocessor_config.json",
@@ -28,6 +31,12 @@ COPIED = (
     "generation_config.json",
 )
 """Files of the base model that are taken over as they are."""
+
+DESCRIPTION = "mmtrain.json"
+"""File of an exported directory that says which recipe it is of."""
+
+ENCODING = ("min_tiles", "max_tiles", "thumbnail", "dynamic_tiles", "video_frames")
+"""Settings that pictures and videos are encoded by."""
 
 TOLERANCE = 1e-3
 """Largest difference of fp32 logits that merging adapters may cause, relative to the largest logit."""
@@ -127,22 +136,34 @@ def export(
                 difference = _differs(_adapted(settings.model, partial), inputs, truth)
             else:
                 if adapted:
-                    model = model.merge_and_unload()
+                    model = recipe.merged(model)
                     _close(_relative(model(**inputs).logits, truth), "merging the adapters")
                 model.to(wanted)
-                model.save_pretrained(partial)
-                weights = model.num_parameters()
+                recipe.save(model, partial)
+                weights = sum(p.numel() for p in model.parameters())
                 for name in COPIED:
                     if (Path(settings.model) / name).exists():
                         shutil.copy2(Path(settings.model) / name, partial / name)
                 encoder.tokenizer.save_pretrained(partial)
-                difference = _same(model, partial, inputs, wanted)
+                describe(settings, encoder.template.name, partial)
+                difference = _same(model, recipe.load(partial, wanted), partial, inputs)
         if final.is_dir():
             shutil.rmtree(final)
         os.replace(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Exported(final, int(saved["step"]), "adapter" if adapter else "model", weights, difference)
+
+
+def describe(settings: Settings, template: str, directory: Path) -> None:
+    """Write what `mmtrain.load` needs besides the model: the recipe, and how pictures and turns become inputs."""
+    told = {
+        "recipe": settings.recipe,
+        "template": template,
+        **{key: getattr(settings, key) for key in ENCODING},
+        "section": {k: v for k, v in settings.section.items() if k != "decoder_name_or_path"},
+    }
+    (directory / DESCRIPTION).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
 
 
 def load_weights(model: Any, path: Path) -> None:
@@ -201,29 +222,23 @@ def probe(encoder: Any) -> dict[str, Any]:
     return inputs
 
 
-def _load(directory: str | Path, dtype: Any) -> Any:
-    from transformers import AutoModelForImageTextToText
-
-    model: Any = AutoModelForImageTextToText.from_pretrained(directory, dtype=dtype, local_files_only=True)
-    return model.eval()
-
-
 def _adapted(base: str, adapter: Path) -> Any:
     import torch
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(_load(base, torch.float32), str(adapter)).eval()
+    from mmtrain.recipes import chat
+
+    return PeftModel.from_pretrained(chat.load(base, torch.float32), str(adapter)).eval()
 
 
 def _differs(model: Any, inputs: dict[str, Any], truth: Any) -> float:
     return _close(_relative(model(**inputs).logits, truth), "loading the adapter again")
 
 
-def _same(model: Any, directory: Path, inputs: dict[str, Any], dtype: Any) -> float:
-    """Load again: every weight must be the same bit for bit; sums are compared in float32, in which rounding is small."""
+def _same(model: Any, again: Any, directory: Path, inputs: dict[str, Any]) -> float:
+    """Loaded again, every weight must be the same bit for bit; sums are compared in float32, in which rounding is small."""
     import torch
 
-    again = _load(directory, dtype)
     ours, theirs = model.state_dict(), again.state_dict()
     changed = [k for k in ours if k not in theirs or not torch.equal(ours[k], theirs[k])]
     if changed or len(ours) != len(theirs):

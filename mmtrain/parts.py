@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -168,19 +169,33 @@ def parameter_groups(model: Any, settings: Settings) -> list[dict[str, Any]]:
     Each has ``base_lr``, the learning rate at the schedule's top, and ``name``.
     """
     family = family_of(model.config.model_type)
-    groups: dict[tuple[PartName, bool], list[Any]] = {}
-    for name, weight in model.named_parameters():
+    rates: dict[str, float | None] = {part: getattr(settings, part).learning_rate for part in PARTS}
+    named = ((part_of(name, family), weight) for name, weight in model.named_parameters())
+    return grouped(named, rates, settings)
+
+
+def grouped(
+    weights: Iterable[tuple[str, Any]], rates: Mapping[str, float | None], settings: Settings
+) -> list[dict[str, Any]]:
+    """Optimizer groups of (part, weight) pairs; what is not trained is left out.
+
+    Args:
+        weights: every weight with the part that it belongs to.
+        rates: learning rate of each part; None takes the run's.
+        settings: the run's learning rate and weight decay.
+    """
+    groups: dict[tuple[str, bool], list[Any]] = {}
+    for part, weight in weights:
         if weight.requires_grad:
             shape = getattr(weight, "ds_shape", weight.shape)  # ZeRO-3 leaves an empty tensor in place
-            decayed = len(shape) > 1
-            groups.setdefault((part_of(name, family), decayed), []).append(weight)
+            groups.setdefault((part, len(shape) > 1), []).append(weight)
     found = []
-    for (part, decayed), weights in sorted(groups.items(), key=lambda item: item[0]):
-        rate = getattr(settings, part).learning_rate
+    for (part, decayed), own in sorted(groups.items(), key=lambda item: item[0]):
+        rate = rates[part]
         rate = settings.learning_rate if rate is None else rate
         found.append(
             {
-                "params": weights,
+                "params": own,
                 "lr": rate,
                 "base_lr": rate,
                 "weight_decay": settings.weight_decay if decayed else 0.0,

@@ -275,13 +275,9 @@ def count_weights(settings: Any, tokenizer: Any) -> tuple[int, int]:
     """(all, trained) weights, told without loading any: the model is built on the meta device."""
     import torch
 
-    from mmtrain.parts import apply_parts
-
-    transformers: Any = import_module("transformers")
+    recipe: Any = import_module(f"mmtrain.recipes.{settings.recipe}")
     with torch.device("meta"):
-        config = transformers.AutoConfig.from_pretrained(settings.model, local_files_only=True)
-        model = transformers.AutoModelForImageTextToText.from_config(config)
-        model = apply_parts(model, settings, tokenizer)
+        model = recipe.empty_model(settings, tokenizer)
     weights = list(model.parameters())
     return sum(p.numel() for p in weights), sum(p.numel() for p in weights if p.requires_grad)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmtrain.data.sources import Source
 from mmtrain.losses import Reduction
+
+if TYPE_CHECKING:
+    from mmdata.mixing.mixture import Mode
 
 Tuning = Literal["full", "frozen", "lora"]
 
@@ -56,8 +59,10 @@ class Settings:
         output_dir: where everything of the run goes.
         train: data files.
         eval: held-out data files.
+        mixture: how an epoch draws from the training files: a mode of `mmdata.Mixture`.
         template: chat template; None: told by the model family.
         recipe: what is trained: a module of `mmtrain.recipes`.
+        section: settings of the recipe's own, as JSON (see `mmtrain.sections`).
         max_length: most tokens of a sample, and of a packed sequence.
         max_tiles: ``max_dynamic_patch`` of the whole run.
         min_tiles: ``min_dynamic_patch``.
@@ -81,8 +86,10 @@ class Settings:
     output_dir: str
     train: tuple[Source, ...]
     eval: tuple[Source, ...] = ()
+    mixture: Mode = "exact"
     template: str | None = None
     recipe: str = "chat"
+    section: dict[str, Any] = field(default_factory=dict)
     max_length: int = 4096
     max_tiles: int = 12
     min_tiles: int = 1

@@ -8,7 +8,6 @@ their batches hold, so no ZeRO stage waits for ever (see `mmtrain.data.collate.p
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,19 +16,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmdata.errors import DataError, UsageError
+from mmdata.errors import DataError
 from mmtrain import checkpoint, schedule
 from mmtrain.data.encode import Encoded, Size
+from mmtrain.data.fingerprint import check_same, fingerprint
 from mmtrain.data.loader import Batches, Jobs, StepEnd, loader
-from mmtrain.data.order import EpochPlan, Order, ShuffledPlan
+from mmtrain.data.mixing import mixture
+from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
+from mmtrain.engine import deepspeed_config, gradient_norm, make_engine, prepare
 from mmtrain.log import LOG, Log, drop_after
-from mmtrain.parts import parameter_groups
 from mmtrain.settings import Settings, to_plain
 
 if TYPE_CHECKING:
     from mmtrain.data.collate import Batch
+    from mmtrain.losses import Term
 
 QUARANTINE = "quarantine.jsonl"
 SETTINGS = "settings.json"
@@ -59,39 +61,6 @@ def train(settings: Settings) -> dict[str, Any]:
     return result
 
 
-def prepare() -> None:
-    """Environment and process group; one process alone becomes a group of one."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    for key, value in {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}.items():
-        os.environ.setdefault(key, value)
-    if "MASTER_PORT" not in os.environ:
-        os.environ["MASTER_PORT"] = str(_free_port())
-    import torch
-
-    cpu = not torch.cuda.is_available()
-    if cpu:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    import logging
-
-    import deepspeed
-    import deepspeed.ops
-
-    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-    if cpu:  # otherwise DeepSpeed compiles a helper at start, which needs a compiler and 40 seconds
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    else:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    deepspeed.init_distributed("gloo" if cpu else "nccl", verbose=False)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 class Run:
     """One run: its model, data, log and place in training.
 
@@ -113,7 +82,9 @@ class Run:
         self.encoder = self.recipe.make_encoder(settings)
         self.config = deepspeed_config(settings, self.world)
         self.stage = int(self.config["zero_optimization"]["stage"])
-        self.order = Order(self._plan, _epochs(settings))
+        self.order = _order(settings)
+        self.data = fingerprint(settings)
+        resumed = self._to_resume()
         self.reader = Reader(
             settings.train,
             self.encoder,
@@ -121,15 +92,17 @@ class Run:
             max_tiles=settings.packed_tiles if settings.packing else None,
         )
         torch.manual_seed(settings.seed)
-        self.engine, self.model = self._engine()
+        self.engine, self.model = make_engine(settings, self.recipe, self.encoder.tokenizer, self.config)
         self.device, self.dtype = self.engine.device, next(self.model.parameters()).dtype
         self.step = 0
         self.order_hash = ""
         self.state = State()
         self.tokens = self.samples = self.bad = 0
+        self.norm = 0.0
         self.best: tuple[float, int] | None = None
         self.since_best = 0
-        self._resume()
+        if resumed is not None:
+            self._resume(resumed)
         self.total = self._total()
         self.log: Log | None = None
         if self.rank == 0:
@@ -148,32 +121,19 @@ class Run:
 
     # --- making ---------------------------------------------------------------------------------------------------
 
-    def _plan(self, epoch: int) -> EpochPlan:
-        return ShuffledPlan([len(source) for source in self.settings.train], self.settings.seed, epoch)
-
-    def _engine(self) -> tuple[Any, Any]:
-        import deepspeed
-        import torch
-
-        keep = None
-        if self.stage == 3:  # from_pretrained then loads straight into shards, as long as this object lives
-            from transformers.integrations.deepspeed import HfDeepSpeedConfig
-
-            keep = HfDeepSpeedConfig(self.config)  # type: ignore[no-untyped-call]
-        model = self.recipe.make_model(self.settings, self.encoder.tokenizer)
+    def _to_resume(self) -> Path | None:
+        """The checkpoint to go on from, if it can be gone on from; told before a model is loaded."""
         s = self.settings
-        optimizer = torch.optim.AdamW(
-            parameter_groups(model, s), betas=(s.adam_beta1, s.adam_beta2), eps=s.adam_epsilon
-        )
-        engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=self.config)
-        del keep
-        return engine, model
+        path = checkpoint.to_resume(s.resume, s.output_dir)
+        if path is not None:
+            checkpoint.check_world(path, self.world, self.stage)
+            for warning in check_same(checkpoint.read_state(path)["data"], self.data):
+                if self.rank == 0:
+                    print(f"mmtrain: warning: {warning}", file=sys.stderr)  # noqa: T201
+        return path
 
-    def _resume(self) -> None:
-        path = checkpoint.to_resume(self.settings.resume, self.settings.output_dir)
-        if path is None:
-            return
-        saved = checkpoint.load(self.engine, path, stage=self.stage, adapters=_adapters(self.settings))
+    def _resume(self, path: Path) -> None:
+        saved = checkpoint.load(self.engine, path, adapters=_adapters(self.settings))
         self.step, self.order_hash = saved["step"], saved["order_hash"]
         self.state = State(**saved["rows"])
         self.tokens, self.samples, self.bad = saved["tokens"], saved["samples"], saved["bad"]
@@ -257,10 +217,10 @@ class Run:
                 break
             waited = time.perf_counter() - began
             end: StepEnd = micro[-1].notes["step"]
-            loss, counted = self._step(micro)
+            loss, terms, counted = self._step(micro)
             self.step += 1
             self.state, self.order_hash = end.state, end.order_hash
-            window.add(loss, waited, time.perf_counter() - began, counted)
+            window.add(loss, terms, waited, time.perf_counter() - began, counted)
             if self.step % s.logging_steps == 0 or self.step == self.total:
                 entry = self._entry(window, end)
                 if self.log is not None:
@@ -283,6 +243,7 @@ class Run:
             "total_samples": self.samples,
             "total_tokens": self.tokens,
             "bad_samples": self.bad,
+            "quarantine": str(Path(s.output_dir) / QUARANTINE) if self.bad else "",
             "order_hash": self.order_hash,
             "stopped": stopped,
         }
@@ -311,16 +272,17 @@ class Run:
             raise DataError(problem or "another rank met a bad sample")
         return micro
 
-    def _step(self, micro: list[Batch]) -> tuple[float, tuple[int, int]]:
-        """One optimizer step: its loss, and its tokens and samples over all ranks."""
+    def _step(self, micro: list[Batch]) -> tuple[float, dict[str, float], tuple[int, int]]:
+        """One optimizer step: its loss, the terms of it, and its tokens and samples over all ranks."""
         import torch
         import torch.distributed as dist
 
         s = self.settings
         bad = [one for batch in micro for one in batch.notes["bad"]]
+        units = self.recipe.UNITS
         sums = torch.tensor(
             [
-                float(sum(b.weights.sum(dtype=torch.float64) for b in micro)),
+                *(sum(b.counts.get(unit, 0.0) for b in micro) for unit in units),
                 sum(b.tokens for b in micro),
                 sum(b.samples for b in micro),
                 len(bad),
@@ -329,24 +291,36 @@ class Run:
             device=self.device,
         )
         dist.all_reduce(sums)
-        weight, tokens, samples, bad_count = sums.tolist()
+        *found, tokens, samples, bad_count = sums.tolist()
+        counts = dict(zip(units, found, strict=True))
         self._quarantine(bad, int(bad_count))
         rate = schedule.factor(self.step, self.total, round(self.total * s.warmup_ratio), s.lr_scheduler_type)
         for group in self.engine.optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
+        means: dict[str, Any] = {}
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch in micro:
             here = batch.to(self.device, self.dtype)
-            loss = self.recipe.loss(self.engine, here) / max(weight, 1e-12)
+            shares = {
+                name: (term.total / max(counts[term.unit], 1e-12), term.weight)
+                for name, term in self.recipe.loss(self.engine, here).items()
+            }
+            loss = sum(share * weight for share, weight in shares.values() if weight)
             # The engine divides by ranks and micro-batches; the loss is already this batch's share of the step's.
             self.engine.backward(loss * (self.world * s.gradient_accumulation_steps))
+            if batch is micro[-1] and self.stage == 0:
+                self.norm = gradient_norm(self.engine)
             self.engine.step()
             total += loss.detach().double()
+            for name, (share, _) in shares.items():
+                means[name] = means.get(name, 0.0) + share.detach().double()
         dist.all_reduce(total)
+        if len(means) > 1:
+            means = _reduced(means)
         self.tokens += int(tokens)
         self.samples += int(samples)
         self.bad += int(bad_count)
-        return float(total), (int(tokens), int(samples))
+        return float(total), means if len(means) > 1 else {}, (int(tokens), int(samples))
 
     def _quarantine(self, bad: list[BadSample], count: int) -> None:
         import torch.distributed as dist
@@ -368,11 +342,12 @@ class Run:
     def _entry(self, window: _Window, end: StepEnd) -> dict[str, Any]:
         import torch
 
-        norm = self.engine.get_global_grad_norm()
+        norm = self.engine.get_global_grad_norm() if self.stage else self.norm
         entry: dict[str, Any] = {
             "step": self.step,
             "epoch": round(end.epoch, 6),
             "loss": window.loss / window.steps,
+            **{f"loss_{name}": value / window.steps for name, value in window.terms.items()},
             "learning_rate": max(group["lr"] for group in self.engine.optimizer.param_groups),
             "tokens": window.tokens,
             "samples": window.samples,
@@ -390,40 +365,56 @@ class Run:
 
     # --- evaluation and checkpoints -------------------------------------------------------------------------------
 
-    def evaluate(self) -> float:
-        """Mean loss of a token over the held-out files; every rank takes its part.
+    def evaluate(self) -> dict[str, float]:
+        """``loss`` over the held-out files, each term a mean over its units; every rank takes its part.
+
+        A recipe of several terms gets each of them by name; what has no weight in the loss goes to its ``summary``.
 
         Raises:
             DataError: a held-out sample cannot be used.
         """
         import torch
-        import torch.distributed as dist
 
         s = self.settings
         reader = Reader(s.eval, self.encoder, max_length=s.max_length)
         make = Batches(reader, packing=s.packing, filler=True, reduction="token", stop=True)
-        places = [(i, r) for i, source in enumerate(s.eval) for r in range(len(source))]
+        places = mixture(s.eval).plan(shuffle=False)
         each = s.per_device_eval_batch_size
         a_round = each * self.world
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        totals: dict[str, Any] = {}
+        terms: dict[str, Term] = {}
+        counts = {unit: torch.zeros((), dtype=torch.float64) for unit in self.recipe.UNITS}
         self.engine.eval()
         with torch.no_grad():
             for start in range(0, len(places), a_round):
                 own = places[start + self.rank * each : start + (self.rank + 1) * each]
-                batch = make.collate([_usable(reader.encode(*place)) for place in own])
+                batch = make.collate([_usable(reader.encode(*draw)) for draw in own])
                 batch = batch.to(self.device, self.dtype)
-                sums[0] += self.recipe.loss(self.engine, batch).double()
-                sums[1] += batch.weights.sum().double()
+                terms = self.recipe.loss(self.engine, batch)
+                for name, term in terms.items():
+                    totals[name] = totals.get(name, 0.0) + term.total.double()
+                for unit in counts:
+                    counts[unit] += batch.counts.get(unit, 0.0)
         self.engine.train()
-        dist.all_reduce(sums)
-        return float(sums[0] / sums[1])
+        count = _reduced({unit: one.to(self.device) for unit, one in counts.items()})
+        means = {
+            name: total / max(count[terms[name].unit], 1e-12) for name, total in _reduced(totals).items()
+        }
+        loss = sum(mean * terms[name].weight for name, mean in means.items())
+        if len(means) == 1:
+            return {"loss": loss}
+        summary = self.recipe.summary(means) if hasattr(self.recipe, "summary") else {}
+        told = {f"loss_{name}": mean for name, mean in means.items() if terms[name].weight}
+        return {"loss": loss, **told, **summary}
 
     def _evaluated(self, entry: dict[str, Any]) -> str:
         """Evaluate and log; why to stop, or nothing."""
         s = self.settings
-        loss = self.evaluate()
+        found = self.evaluate()
+        loss = found["loss"]
         if self.log is not None:
-            self.log.write({"step": self.step, "epoch": entry.get("epoch", 0.0), "eval_loss": loss})
+            told = {f"eval_{name}": value for name, value in found.items()}
+            self.log.write({"step": self.step, "epoch": entry.get("epoch", 0.0), **told})
         if self.best is None or loss < self.best[0]:
             self.best, self.since_best = (loss, self.step), 0
         else:
@@ -444,6 +435,7 @@ class Run:
             "best": self.best,
             "since_best": self.since_best,
             "settings": to_plain(s),
+            "data": self.data,
         }
         best = self.best[1] if s.keep_best and self.best is not None else None
         return checkpoint.save(
@@ -463,9 +455,19 @@ class _Window:
     def __init__(self) -> None:
         self.loss = self.waited = self.seconds = 0.0
         self.steps = self.tokens = self.samples = 0
+        self.terms: dict[str, float] = {}
 
-    def add(self, loss: float, waited: float, seconds: float, counted: tuple[int, int]) -> None:
+    def add(
+        self,
+        loss: float,
+        terms: dict[str, float],
+        waited: float,
+        seconds: float,
+        counted: tuple[int, int],
+    ) -> None:
         self.loss += loss
+        for name, value in terms.items():
+            self.terms[name] = self.terms.get(name, 0.0) + value
         self.waited += waited
         self.seconds += seconds
         self.steps += 1
@@ -473,35 +475,14 @@ class _Window:
         self.samples += counted[1]
 
 
-def deepspeed_config(settings: Settings, world: int) -> dict[str, Any]:
-    """DeepSpeed's JSON with batch sizes, clipping and precision filled in where it is silent.
+def _reduced(parts: dict[str, Any]) -> dict[str, float]:
+    """Sums over all ranks; the same names on every one."""
+    import torch
+    import torch.distributed as dist
 
-    Raises:
-        UsageError: the JSON says something else than the settings.
-    """
-    s = settings
-    config: dict[str, Any] = json.loads(json.dumps(s.deepspeed))
-    config.setdefault("zero_optimization", {}).setdefault("stage", 0)
-    ours = {
-        "train_micro_batch_size_per_gpu": s.per_device_train_batch_size,
-        "gradient_accumulation_steps": s.gradient_accumulation_steps,
-        "train_batch_size": s.per_device_train_batch_size * s.gradient_accumulation_steps * world,
-        "gradient_clipping": s.max_grad_norm,
-    }
-    for key, value in ours.items():
-        if config.get(key, "auto") not in ("auto", value):
-            raise UsageError(
-                f'deepspeed: {key} is {config[key]}, the settings say {value}; leave it out or write "auto"'
-            )
-        config[key] = value
-    config["bf16"] = {"enabled": s.dtype == "bf16"}
-    config["fp16"] = {**config.get("fp16", {}), "enabled": s.dtype == "fp16"}
-    config.setdefault("zero_allow_untested_optimizer", True)
-    config.setdefault("zero_force_ds_cpu_optimizer", False)
-    config.setdefault("steps_per_print", 10**9)
-    if config["zero_optimization"]["stage"] == 3:
-        config["zero_optimization"].setdefault("stage3_gather_16bit_weights_on_model_save", True)
-    return config
+    sums = torch.stack([parts[name] for name in sorted(parts)])
+    dist.all_reduce(sums)
+    return dict(zip(sorted(parts), sums.tolist(), strict=True))
 
 
 def _usable(one: Encoded | BadSample) -> Encoded:
@@ -510,8 +491,13 @@ def _usable(one: Encoded | BadSample) -> Encoded:
     return one
 
 
-def _epochs(settings: Settings) -> float | None:
-    return None if settings.max_steps > 0 else settings.num_train_epochs
+def _order(settings: Settings) -> Order:
+    """The run's data order, the same on every rank."""
+    s = settings
+    drawn = mixture(s.train, mode=s.mixture, batch_size=s.per_device_train_batch_size)
+    return Order(
+        lambda epoch: drawn.plan(epoch, seed=s.seed), None if s.max_steps > 0 else s.num_train_epochs
+    )
 
 
 def _adapters(settings: Settings) -> bool:

@@ -155,7 +155,7 @@ def _videorefer(record: RecordView, media: MediaView, _resolve: Callable[[str], 
 
 
 def _videorefer_vl3(record: RecordView, media: MediaView, _resolve: Callable[[str], str]) -> MaskView | None:
-    from mmdata.checks.videorefer_vl3 import masks_of
+    from mmdata.checks.videorefer_vl3_masks import masks_of
 
     return _coco(record, media, masks_of(record))
 

@@ -284,20 +284,25 @@ def tags_in_one_turn(record: RecordView) -> Iterator[Hit]:
             yield Hit(f"turn {turn.index} holds {turn.count(tag)} {tag}", turn.text_pointer, edits=edits)
 
 
-def region_beyond(record: RecordView, limit: int) -> tuple[TurnView, int, bool] | None:
-    """The turn of the last `<region>`, the tokens before it and whether they are exact, if they exceed the limit."""
+def region_beyond(record: RecordView) -> Iterator[Hit]:
+    """The last `<region>`, as a hit, if it lies beyond the token limit."""
     from mmdata.tokens import sample_tokens
 
+    limit = record.assume("max_length")
     marked = list(record.marked(REGION))
-    if not marked or not isinstance(record.raw.get("conversations"), list):
-        return None
+    if not limit or not marked or not isinstance(record.raw.get("conversations"), list):
+        return
     turn, mark = marked[-1]
     kept = [
         *record.raw["conversations"][: turn.index],
         {**turn.raw, "value": (turn.text or "")[: mark.start]},
     ]
     count = sample_tokens(replace(record, raw={**record.raw, "conversations": kept}))
-    return (turn, count.n, count.exact) if count.n >= limit else None
+    if count.n >= limit:
+        yield Hit(
+            f"the last <region> comes after {'' if count.exact else 'about '}{count.n} tokens; the trainer keeps {limit}",
+            turn.text_pointer,
+        )
 
 
 @check(
@@ -317,11 +322,4 @@ def region_cut_off(record: RecordView) -> Iterator[Hit]:
     Bad (videorefer; max_length=30): {"image": "a.png", "annotation": [{"0": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<image>\\nThere are a great many things to be seen in this picture, and most of them are of no interest at all to anybody, but here is the one that I would like to hear about from you. What is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     Good (videorefer; max_length=2048): {"image": "a.png", "annotation": [{"0": {"segmentation": null}}], "conversations": [{"from": "human", "value": "<image>\\nWhat is <region>?"}, {"from": "gpt", "value": "A dog."}]}
     """
-    limit = record.assume("max_length")
-    found = region_beyond(record, limit) if limit else None
-    if found is not None:
-        turn, tokens, exact = found
-        yield Hit(
-            f"the last <region> comes after {'' if exact else 'about '}{tokens} tokens; the trainer keeps {limit}",
-            turn.text_pointer,
-        )
+    yield from region_beyond(record)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from mmdata.checks.registry import SHAPE, Hit, check, part
@@ -156,19 +156,7 @@ def different_shapes(record: RecordView) -> Iterator[Hit]:
     Bad (videorefer): {"image": "a.png", "annotation": [{"0": {"segmentation": {"size": [4, 4], "counts": "`0"}}}, {"0": {"segmentation": {"size": [2, 8], "counts": "`0"}}}], "conversations": [{"from": "human", "value": "<image>\\nCompare <region> and <region>."}, {"from": "gpt", "value": "Two dogs."}]}
     Good (videorefer): {"image": "a.png", "annotation": [{"0": {"segmentation": {"size": [4, 4], "counts": "`0"}}}, {"0": {"segmentation": {"size": [4, 4], "counts": "`0"}}}], "conversations": [{"from": "human", "value": "<image>\\nCompare <region> and <region>."}, {"from": "gpt", "value": "Two dogs."}]}
     """
-    first: tuple[Placed, tuple[int, int]] | None = None
-    for mask in masks_of(record):
-        shape = shape_of(mask.segmentation, record)
-        if shape is None:
-            continue
-        if first is None:
-            first = mask, shape
-        elif shape != first[1]:
-            yield Hit(
-                f"{mask.name} is {shape[0]} x {shape[1]}, {first[0].name} is {first[1][0]} x {first[1][1]} (height x width)",
-                mask.pointer,
-            )
-            return
+    yield from unlike_first(masks_of(record), record)
 
 
 @part("V09")
@@ -299,6 +287,23 @@ def bad_polygon(record: RecordView) -> Iterator[Hit]:
             yield from polygon_faults(mask)
 
 
+def unlike_first(masks: Iterable[Placed], record: RecordView) -> Iterator[Hit]:
+    """The first mask of another size than the masks before it, as a hit."""
+    first: tuple[Placed, tuple[int, int]] | None = None
+    for mask in masks:
+        shape = shape_of(mask.segmentation, record)
+        if shape is None:
+            continue
+        if first is None:
+            first = mask, shape
+        elif shape != first[1]:
+            yield Hit(
+                f"{mask.name} is {shape[0]} x {shape[1]}, {first[0].name} is {first[1][0]} x {first[1][1]} (height x width)",
+                mask.pointer,
+            )
+            return
+
+
 def polygon_faults(mask: Placed) -> Iterator[Hit]:
     """The faults of flat polygons, as hits."""
     from mmdata.masks.flat_polygons import flat_faults
@@ -334,4 +339,13 @@ def broken_rle(record: RecordView) -> Iterator[Hit]:
         yield from rle_fault(mask)
 
 
-__all__ = ["SHAPE", "Placed", "frame_number", "masks_of", "polygon_faults", "rle_fault", "shape_of"]
+__all__ = [
+    "SHAPE",
+    "Placed",
+    "frame_number",
+    "masks_of",
+    "polygon_faults",
+    "rle_fault",
+    "shape_of",
+    "unlike_first",
+]

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
+from mmdata.fastconvert import FastConvert, Known
+from mmdata.fastconvert.look import NOTHING_KNOWN, Look, look_at
 from mmdata.io.jsontext import accepts
 from mmdata.io.read import Source, open_source
 from mmdata.io.record import Item, Problem, RawRecord
-from mmdata.recordconvert import Outcome, RecordConverter, Task
+from mmdata.recordconvert import RecordConverter, Task
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
@@ -71,6 +73,7 @@ class Part:
         counts: kind -> records.
         rejects: in order.
         ledger: what became of the records.
+        first: index that the reader gave the batch's first record.
         first_start: offset of the first record of the range, or None.
         next_start: offset of the first record after it.
         files: what was written beside the records, relative to the growing output.
@@ -81,9 +84,26 @@ class Part:
     counts: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    first: int = 0
     first_start: int | None = None
     next_start: int = 0
     files: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Written:
+    """Records of one kind: those of the block at hand, the text of those before, and how many these are."""
+
+    records: list[bytes] = field(default_factory=list)
+    chunks: list[bytes] = field(default_factory=list)
+    count: int = 0
+
+    def flush(self, between: bytes) -> None:
+        """Make text of the records: a block's worth of memory is used again, and stays in the processor's cache."""
+        if self.records:
+            self.chunks.append(between.join(self.records))
+            self.count += len(self.records)
+            self.records.clear()
 
 
 class Sink(Protocol):
@@ -104,51 +124,73 @@ class BatchConverter:
         self.records = RecordConverter(task)
         self.between = b",\n" if task.array else b"\n"
         self.by_kind = task.by_kind
+        self.fast = FastConvert(self.records)
+        self.used: list[Known] = []
 
     def convert(self, batch: Batch, source: Source | None = None) -> Part:
         """Convert a batch; records that cannot be converted are rejects, never exceptions."""
         part = Part(batch.number)
-        lines: dict[str, list[bytes]] = {}
+        written: dict[str, Written] = {}
         collecting = gc.isenabled()
         # Parsed JSON has no cycles; with the collector on, one record of a megabyte costs several times its parsing.
         gc.disable()
         try:
             if batch.records is not None:
+                part.first = next((one.index for one in batch.records if isinstance(one, RawRecord)), 0)
                 for item in batch.records:
-                    self._item(item, part, lines)
+                    self._read(item, part, written)
             elif source is not None:
-                self._range(source, batch, part, lines)
+                self._range(source, batch, part, written)
             else:
                 with open_source(self.task.path) as opened:
-                    self._range(opened, batch, part, lines)
+                    self._range(opened, batch, part, written)
         finally:
             if collecting:
                 gc.enable()
-        for kind, written in lines.items():
-            part.data[kind] = self.between.join(written)
-            part.counts[kind] = len(written)
+        self._end(part, written)
+        for kind, one in written.items():
+            part.data[kind] = self.between.join(one.chunks)
+            part.counts[kind] = one.count
         part.files, self.records.files = self.records.files, []
         return part
 
-    def _range(self, source: Source, batch: Batch, part: Part, lines: dict[str, list[bytes]]) -> None:
+    def _range(self, source: Source, batch: Batch, part: Part, written: dict[str, Written]) -> None:
+        fast, one_line = self.fast, source.container == "jsonl"
+
+        def begin(known: Known) -> None:
+            self._begin(known, part, written)
+
         for block in source.blocks(batch.lo, batch.hi, at_record=batch.at_record):
             for item in block.pending:
-                self._item(item, part, lines, source)
+                self._item(item, part, written, source)
+            look = (
+                look_at(block.data, block.starts, block.ends, one_line=one_line)
+                if fast.able
+                else NOTHING_KNOWN
+            )
             i = 0
             while i < len(block.starts):
-                start = block.starts[i]
-                data = block.data[start : block.ends[i]]
+                i = fast.run(block, i, look, begin)
+                if i == len(block.starts):
+                    break
+                start, end = block.starts[i], block.ends[i]
+                data = block.data[start:end]
                 if data and accepts(data):
-                    self._item(RawRecord(block.first + i, block.base + start, data, None), part, lines)
+                    self._converted(
+                        RawRecord(block.first + i, block.base + start, data, None), part, written, look
+                    )
                     i += 1
                 else:
                     items, i = source.repair(block, i)
                     for item in items:
-                        self._item(item, part, lines, source)
+                        self._item(item, part, written, source)
+                    look = NOTHING_KNOWN
+            for one in written.values():
+                one.flush(self.between)
         part.first_start, part.next_start = source.first_start, source.next_start
 
     def _item(
-        self, item: Item, part: Part, lines: dict[str, list[bytes]], source: Source | None = None
+        self, item: Item, part: Part, written: dict[str, Written], source: Source | None = None
     ) -> None:
         ledger = part.ledger
         if isinstance(item, Problem):
@@ -157,19 +199,55 @@ class BatchConverter:
             return
         if source is not None:
             item = whole(item, source)
-        outcome = self.records.convert(item)
+        self._converted(item, part, written)
+
+    def _read(self, item: Item, part: Part, written: dict[str, Written]) -> None:
+        """A record, or what lies between records, of a source that is read in sequence."""
+        if isinstance(item, Problem) or item.problem is not None:
+            self._item(item, part, written)
+        elif not self.fast.translate(item.data, lambda known: self._begin(known, part, written)):
+            self._converted(item, part, written, NOTHING_KNOWN)
+
+    def _converted(
+        self, raw: RawRecord, part: Part, written: dict[str, Written], look: Look | None = None
+    ) -> None:
+        """A record that goes the ordinary way; the fast path learns from it where `look` is given."""
+        outcome, ledger = self.records.convert(raw), part.ledger
         if outcome.code:
-            part.rejects.append(Reject(ledger.read, item.start, outcome.code, outcome.reason, item.data))
+            part.rejects.append(
+                Reject(raw.index - part.first, raw.start, outcome.code, outcome.reason, raw.data)
+            )
             ledger.rejections[outcome.code] = ledger.rejections.get(outcome.code, 0) + 1
         else:
-            lines.setdefault(outcome.kind if self.by_kind else "all", []).append(outcome.data)
-            self._count(outcome, ledger)
-        ledger.read += 1
+            self._place(outcome.kind, written).append(outcome.data)
+            ledger.count(outcome.notes)
+            for code in outcome.warnings:
+                ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
+            if look is not None:
+                self.fast.learn(raw, outcome, look)
 
-    def _count(self, outcome: Outcome, ledger: Ledger) -> None:
-        ledger.count(outcome.notes)
-        for code in outcome.warnings:
-            ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
+    def _begin(self, known: Known, part: Part, written: dict[str, Written]) -> None:
+        """The first record of a batch that the fast path translates in this way: its fields take their places."""
+        known.written = self._place(known.kind, written)
+        self.used.append(known)
+        part.ledger.count(known.notes, 0)
+
+    def _place(self, kind: str, written: dict[str, Written]) -> list[bytes]:
+        """Where records of a kind go."""
+        name = kind if self.by_kind else "all"
+        if name not in written:
+            written[name] = Written()
+        return written[name].records
+
+    def _end(self, part: Part, written: dict[str, Written]) -> None:
+        """Count what the fast path has translated."""
+        for known in self.used:
+            part.ledger.count(known.notes, known.records)
+            known.records, known.written = 0, None
+        self.used.clear()
+        for one in written.values():
+            one.flush(self.between)
+        part.ledger.read = len(part.rejects) + sum(one.count for one in written.values())
 
 
 def whole(item: RawRecord, source: Source) -> RawRecord:

@@ -52,6 +52,7 @@ class MediaPaths:
         self.mode = mode
         self.mark_folders = mark_folders
         self._located: dict[str, str] = {}
+        self._prefixes: dict[str, tuple[str, str]] = {}
 
     def locate(self, path: str) -> str:
         """Where a file that a record names lies on this machine; where its trainer would look if it is nowhere."""
@@ -86,9 +87,34 @@ class MediaPaths:
             place = self._bring(place, path)
         elif os.path.isabs(path):
             return path
-        spelled = os.path.relpath(os.path.abspath(place), self.base)
+        spelled = self._relative(place)
         folder = path.endswith("/") or (self.mark_folders and os.path.isdir(place))
         return spelled + "/" if folder else spelled
+
+    def _relative(self, place: str) -> str:
+        """A path from the base; what can be said of its folder is said once for all files in it."""
+        folder, name = os.path.split(place)
+        before, inner = self.prefix(folder)
+        if name in ("", ".", "..", inner):
+            return os.path.relpath(os.path.abspath(place), self.base)
+        return before + name
+
+    def prefix(self, folder: str) -> tuple[str, str]:
+        """What stands before the names of a folder's files in the output, and the one name for which that is not so.
+
+        The folder's entry that leads to the base is spelled ``..`` or the like.
+        """
+        found = self._prefixes.get(folder)
+        if found is None:
+            absolute = os.path.abspath(folder)
+            spelled = os.path.relpath(absolute, self.base)
+            inside = f"{absolute.rstrip('/')}/"
+            inner = self.base[len(inside) :].split("/")[0] if self.base.startswith(inside) else ""
+            found = ("" if spelled == "." else f"{spelled}/", inner)
+            if len(self._prefixes) > MOST_PATHS:
+                self._prefixes.clear()
+            self._prefixes[folder] = found
+        return found
 
     def _bring(self, place: str, path: str) -> str:
         """Link or copy a media file into the output; returns where it will lie."""

@@ -304,7 +304,7 @@ class Output:
         Path(self.folder).rename(final)
         sync(os.path.dirname(final))
         if old is not None:
-            if os.path.isdir(old) and not os.path.islink(old):
+            if os.path.isdir(old) and not Path(old).is_symlink():
                 shutil.rmtree(old)
             else:
                 os.unlink(old)

@@ -173,6 +173,14 @@ class MaskSource:
         self._picture = path, (height, width)
         return height, width
 
+    def objects_in_file(self, mask: PolygonMask) -> int:
+        """How many objects the polygon file of a mask has.
+
+        Raises:
+            DataError: it is missing or unreadable.
+        """
+        return self._polygons(mask).n_objects
+
     def _resolve(self, path: str) -> str:
         from mmdata.media.paths import resolve
 
@@ -199,7 +207,7 @@ class MaskSource:
                 raise DataError("the record declares no height and width to draw its polygons on")
         return self.picture(sample, media)
 
-    def _rings(self, mask: PolygonMask, number: int) -> list[Any]:
+    def _polygons(self, mask: PolygonMask) -> PolygonFile:
         from mmdata.masks.polygon_file import PolygonFileError, load_polygon_file
 
         path = self._resolve(mask.file or "")
@@ -216,7 +224,11 @@ class MaskSource:
                 raise DataError(f"{path}: {error}") from None
             except PolygonFileError as error:
                 raise DataError(f"{path}: {error}") from None
-        file = self._file[1]
+        return self._file[1]
+
+    def _rings(self, mask: PolygonMask, number: int) -> list[Any]:
+        path = self._resolve(mask.file or "")
+        file = self._polygons(mask)
         index = number if mask.index is None else mask.index
         if not 0 <= index < file.n_objects:
             raise DataError(f"{path}: has {file.n_objects} objects, the sample wants number {index}")

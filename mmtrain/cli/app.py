@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from mmdata.cli.entry import make_app
 
-VERBS = ("init", "check", "launch", "plot", "export", "import_checkpoint", "make_tiny", "schema", "env")
+VERBS = (
+    "init",
+    "check",
+    "launch",
+    "plot",
+    "export",
+    "score",
+    "import_checkpoint",
+    "make_tiny",
+    "schema",
+    "env",
+)
 """The modules of this package with a verb."""
 
 app = make_app(

@@ -97,9 +97,11 @@ def command(
         told = f"step {result['step']}"
         if "loss" in result:
             told += f", loss {result['loss']:.4f}"
+        left_out = f"{result['bad_samples']} left out"
+        if result["quarantine"]:
+            left_out += f" and listed in {result['quarantine']}"
         print(
-            f"mmtrain: done: {told}, {result['total_samples']} samples, {result['bad_samples']} left out; "
-            f"{parsed.output_dir}",
+            f"mmtrain: done: {told}, {result['total_samples']} samples, {left_out}; {parsed.output_dir}",
             file=sys.stderr,
         )
         if result.get("stopped"):

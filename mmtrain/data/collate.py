@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mmtrain.data.encode import IGNORED, Encoded
-from mmtrain.losses import Reduction, sample_weights
+from mmtrain.losses import LABEL, Reduction, sample_weights
 
 
 @dataclass(slots=True)
@@ -25,6 +25,7 @@ class Batch:
         weights: (B, L) float32: weight of each label in the loss.
         samples: samples with labels in it.
         tokens: tokens in it, fillers not counted.
+        counts: what loss terms are divided by, by unit: the weights of its labels and what its samples count.
         notes: anything that travels along (positions, bad samples, the state of the rows).
     """
 
@@ -33,6 +34,7 @@ class Batch:
     weights: torch.Tensor
     samples: int
     tokens: int
+    counts: dict[str, float]
     notes: dict[str, Any] = field(default_factory=dict)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Batch:
@@ -50,6 +52,7 @@ class Batch:
             self.weights.to(device, non_blocking=True),
             self.samples,
             self.tokens,
+            self.counts,
             self.notes,
         )
 
@@ -93,6 +96,7 @@ def packed(samples: Sequence[Encoded], filler: Encoded | None, reduction: Reduct
         torch.from_numpy(weights)[None],
         len(samples),
         sum(lengths[: len(samples)]),
+        _counts(weights, samples),
     )
 
 
@@ -128,7 +132,22 @@ def padded(samples: Sequence[Encoded], filler: Encoded | None, reduction: Reduct
         "attention_mask": torch.from_numpy(mask),
         **_media(media),
     }
-    return Batch(inputs, torch.from_numpy(labels), torch.from_numpy(weights), len(samples), sum(real))
+    return Batch(
+        inputs,
+        torch.from_numpy(labels),
+        torch.from_numpy(weights),
+        len(samples),
+        sum(real),
+        _counts(weights, samples),
+    )
+
+
+def _counts(weights: np.ndarray, samples: Sequence[Encoded]) -> dict[str, float]:
+    counts = {LABEL: float(weights.sum(dtype=np.float64))}
+    for sample in samples:
+        for unit, count in sample.counts.items():
+            counts[unit] = counts.get(unit, 0.0) + count
+    return counts
 
 
 def _media(samples: Sequence[Encoded]) -> dict[str, torch.Tensor]:

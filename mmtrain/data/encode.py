@@ -35,12 +35,14 @@ class Encoded:
         labels: (L,) int64, `IGNORED` where a token carries no loss; not shifted.
         media: model inputs of the pictures, for example ``pixel_values``: (tiles, 3, S, S) float32.
         tiles: how many tiles (or images, where a family cuts none) lie in `media`.
+        counts: what a recipe's loss terms are divided by, besides labels (see `mmtrain.losses.Term`).
     """
 
     input_ids: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     media: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     tiles: int = 0
+    counts: dict[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> Size:

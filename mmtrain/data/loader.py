@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mmdata.errors import DataError
+from mmtrain.data.ahead import Ahead
 from mmtrain.data.collate import Batch, packed, padded
 from mmtrain.data.encode import Encoded
 from mmtrain.data.order import Order, OrderHash, Place
@@ -76,13 +78,15 @@ class Jobs:
     def __iter__(self) -> Iterator[Job]:
         each = self.batch
         while rows := self.rows.take(each * self.accumulation * self.world):
-            self.order_hash.update(rows)
+            found = iter(self.order.places([p for row in rows for p in row]))
+            placed = [list(islice(found, len(row))) for row in rows]
+            self.order_hash.update(placed)
             state = self.rows.snapshot()
             end = StepEnd(state, self.order_hash.hexdigest, state.taken / self.order.epoch_length)
             bad, self.rows.bad = self.rows.bad, []
             for micro in range(self.accumulation):
                 at = (micro * self.world + self.rank) * each
-                places = [self.order[p] for row in rows[at : at + each] for p in row]
+                places = [place for row in placed[at : at + each] for place in row]
                 last = micro == self.accumulation - 1
                 yield Job(places, end if last else None, bad if last and self.rank == 0 else [])
 
@@ -139,14 +143,18 @@ def _identity(batch: Any) -> Any:
 def loader(
     jobs: Jobs, batches: Batches, *, workers: int, prefetch: int, pin: bool
 ) -> Iterator[Batch | DataError]:
-    """Batches in the order of the jobs, made in `workers` processes (0: in this one)."""
+    """Batches in the order of the jobs, made in `workers` processes (0: in this one).
+
+    With workers, samples are measured and packed ahead in a thread of this process: a window of them takes longer than a
+    step may wait.
+    """
     import torch
     from torch.utils.data import DataLoader
 
     return iter(
         DataLoader(
             batches,  # type: ignore[arg-type]
-            sampler=jobs,
+            sampler=Ahead(jobs, prefetch * workers) if workers else jobs,
             batch_size=None,
             collate_fn=_identity,
             num_workers=workers,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
+import numpy as np
 
-class EpochPlan(Protocol):
-    """One epoch's records in training order, looked up lazily."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int, /) -> tuple[int, int]:
-        """(source, record) of place `i`."""
-        ...
+from mmdata.errors import UsageError
+from mmdata.mixing.plan import EpochPlan
 
 
 class Place(NamedTuple):
@@ -34,69 +32,37 @@ class Order:
         epochs: how many; a fraction is rounded up to whole samples. None is endless.
 
     Raises:
-        ValueError: there is nothing to train on.
+        UsageError: there is nothing to train on.
     """
 
     def __init__(self, plan: Callable[[int], EpochPlan], epochs: float | None) -> None:
-        self._plan = plan
-        self._held: dict[int, EpochPlan] = {}
+        self.epoch = lru_cache(16)(plan)
         self.epoch_length = len(self.epoch(0))
         if self.epoch_length == 0:
-            raise ValueError("no records to train on")
-        self.length = None if epochs is None else -int(-epochs * self.epoch_length // 1)
-
-    def epoch(self, number: int) -> EpochPlan:
-        """The plan of an epoch; the two last used are held."""
-        if number not in self._held:
-            self._held = {k: v for k, v in self._held.items() if k >= number - 1}
-            self._held[number] = self._plan(number)
-        return self._held[number]
+            raise UsageError("data: no records to train on")
+        # As a person wrote it: a tenth of 30 samples is 3, not the next whole number above 3.0000000000000004.
+        self.length = None if epochs is None else math.ceil(Fraction(str(epochs)) * self.epoch_length)
 
     def __getitem__(self, position: int) -> Place:
-        if position < 0 or (self.length is not None and position >= self.length):
-            raise IndexError(position)
-        epoch, i = divmod(position, self.epoch_length)
-        source, record = self.epoch(epoch)[i]
-        return Place(position, epoch, source, record)
+        return self.places([position])[0]
 
+    def places(self, positions: Sequence[int]) -> list[Place]:
+        """What stands at many positions.
 
-class ShuffledPlan:
-    """Every record of every source once, shuffled."""
-
-    def __init__(self, lengths: list[int], seed: int, epoch: int) -> None:
-        self.lengths = lengths
-        self._total = sum(lengths)
-        self._key = int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:8], "little")
-
-    def __len__(self) -> int:
-        return self._total
-
-    def __getitem__(self, i: int) -> tuple[int, int]:
-        if not 0 <= i < self._total:
-            raise IndexError(i)
-        i = permuted(i, self._total, self._key)
-        for source, length in enumerate(self.lengths):
-            if i < length:
-                return source, i
-            i -= length
-        raise AssertionError
-
-
-def permuted(i: int, n: int, key: int, rounds: int = 4) -> int:
-    """Where a keyed permutation of 0 … n-1 takes `i`: a Feistel network on the next power of four, cycles walked."""
-    half = max(1, ((n - 1).bit_length() + 1) // 2)
-    mask = (1 << half) - 1
-    while True:
-        left, right = i >> half, i & mask
-        for k in range(rounds):
-            f = (right * 0x9E3779B1 + (key >> (16 * k)) * 0x85EBCA6B + k * 0xC2B2AE35) & 0xFFFFFFFF
-            f ^= f >> 15
-            f = (f * 0x2C1B3C6D) & 0xFFFFFFFF
-            f ^= f >> 12
-            left, right = right, left ^ (f & mask)
-        i = (left << half) | right
-        if i < n:
-            return i
+        Raises:
+            IndexError: there is no such position.
+        """
+        for position in positions:
+            if position < 0 or (self.length is not None and position >= self.length):
+                raise IndexError(position)
+        numbers = np.array(positions, dtype=np.int64)
+        epochs, at = np.divmod(numbers, self.epoch_length)
+        sources, records = np.empty_like(at), np.empty_like(at)
+        for epoch in np.unique(epochs).tolist():
+            here = np.flatnonzero(epochs == epoch)
+            sources[here], records[here] = self.epoch(epoch).take(at[here])
+        columns = (positions, epochs.tolist(), sources.tolist(), records.tolist())
+        return [Place(*one) for one in zip(*columns, strict=True)]
 
 
 class OrderHash:
@@ -109,6 +75,7 @@ class OrderHash:
     def __init__(self, digest: str = "") -> None:
         self.hexdigest = digest
 
-    def update(self, rows: list[list[int]]) -> None:
-        """Add one step: the positions of each row."""
-        self.hexdigest = hashlib.sha256(f"{self.hexdigest}{rows}".encode()).hexdigest()[:32]
+    def update(self, rows: Sequence[Sequence[Place]]) -> None:
+        """Add one step: the places of each row; they count with file, record and turn."""
+        text = f"{self.hexdigest}{[[tuple(place) for place in row] for row in rows]}"
+        self.hexdigest = hashlib.sha256(text.encode()).hexdigest()[:32]

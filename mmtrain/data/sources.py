@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import mmdata
@@ -11,6 +11,7 @@ from mmdata.errors import DataError
 from mmtrain.data.encode import Encoded, Encoder, Size
 
 if TYPE_CHECKING:
+    from mmdata.mixing.mixture import Unit
     from schemas.sample import Sample
 
 
@@ -24,6 +25,8 @@ class Source:
         format: its format; told by the content if None.
         media_root: directory that relative media paths start from; None is the working directory.
         max_tiles: most tiles of a picture in this file; None takes the encoder's.
+        number: how much of it an epoch takes, as written; what it means, `unit` says.
+        unit: see `mmdata.mixing.mixture.Member`: passes over the file, thousands of samples, a ratio, ``repeat_time``.
     """
 
     path: str
@@ -31,6 +34,8 @@ class Source:
     format: str | None = None
     media_root: str | None = None
     max_tiles: int | None = None
+    number: int | float | str | None = 1
+    unit: Unit = "passes"
     _open: Any = field(default=None, repr=False, compare=False)
 
     def records(self) -> mmdata.Dataset:
@@ -43,9 +48,7 @@ class Source:
         return len(self.records())
 
     def __getstate__(self) -> Any:
-        return None, {k: getattr(self, k) for k in ("path", "name", "format", "media_root", "max_tiles")} | {
-            "_open": None
-        }
+        return None, {f.name: getattr(self, f.name) for f in fields(self)} | {"_open": None}
 
 
 @dataclass(frozen=True, slots=True)

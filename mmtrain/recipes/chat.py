@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from mmdata.errors import UsageError
 from mmtrain.attention import register
 from mmtrain.data.encode import Encoder, MediaEncoder
-from mmtrain.losses import weighted_nll
-from mmtrain.parts import apply_parts, family_of
+from mmtrain.losses import LABEL, Term, weighted_nll
+from mmtrain.parts import apply_parts, family_of, parameter_groups
 
 if TYPE_CHECKING:
-    import torch
-
     from mmtrain.data.collate import Batch
     from mmtrain.settings import Settings
+
+UNITS = (LABEL,)
+
+groups = parameter_groups
 
 TEMPLATES = {
     "internvl": "internvl2_5",
@@ -33,12 +35,21 @@ def load_tokenizer(settings: Settings) -> Any:
     Raises:
         UsageError: there is none.
     """
+    return tokenizer_of(settings.model)
+
+
+def tokenizer_of(directory: str | Path) -> Any:
+    """The tokenizer of a model directory.
+
+    Raises:
+        UsageError: there is none.
+    """
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(settings.model, local_files_only=True)
+        return AutoTokenizer.from_pretrained(directory, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise UsageError(f"model: {settings.model}: no usable tokenizer: {error}") from None
+        raise UsageError(f"model: {directory}: no usable tokenizer: {error}") from None
 
 
 def model_config(settings: Settings) -> dict[str, Any]:
@@ -94,6 +105,15 @@ def make_model(settings: Settings, tokenizer: Any) -> Any:
     Raises:
         UsageError: the weights cannot be loaded, or nothing would be trained.
     """
+    return apply_parts(load_model(settings), settings, tokenizer)
+
+
+def load_model(settings: Settings) -> Any:
+    """The model with its weights.
+
+    Raises:
+        UsageError: they cannot be loaded.
+    """
     import torch
     from transformers import AutoModelForImageTextToText
 
@@ -108,9 +128,45 @@ def make_model(settings: Settings, tokenizer: Any) -> Any:
     if settings.gradient_checkpointing:
         kwargs = {"use_reentrant": False}
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)  # type: ignore[no-untyped-call]
+    return model
+
+
+def empty_model(settings: Settings, tokenizer: Any) -> Any:
+    """The model without weights, on the device of the context: what counting them needs."""
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    config = AutoConfig.from_pretrained(settings.model, local_files_only=True)
+    model = AutoModelForImageTextToText.from_config(config)  # type: ignore[no-untyped-call]
     return apply_parts(model, settings, tokenizer)
 
 
-def loss(model: Any, batch: Batch) -> torch.Tensor:
+def merged(model: Any) -> Any:
+    """The model with its adapters merged into the weights."""
+    return model.merge_and_unload()
+
+
+def save(model: Any, directory: Path) -> None:
+    """Write the model for `load`."""
+    model.save_pretrained(directory)
+
+
+def load(directory: str | Path, dtype: Any) -> Any:
+    """The model of `save`, ready to be used.
+
+    Raises:
+        UsageError: it cannot be loaded.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            directory, dtype=dtype, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{directory}: cannot be loaded: {error}") from None
+    return model.eval()
+
+
+def loss(model: Any, batch: Batch) -> dict[str, Term]:
     """Weighted sum of the negative log likelihood of a batch."""
-    return weighted_nll(model, batch.inputs, batch.labels, batch.weights)
+    return {"ce": Term(weighted_nll(model, batch.inputs, batch.labels, batch.weights))}

@@ -24,6 +24,7 @@ from mmdata import masks
 from mmdata.carry import KEY
 from mmdata.conversion import Conversion, convert
 from mmdata.errors import UsageError
+from mmdata.formats._shared.encode import RESERVED
 from mmdata.recordconvert import targets
 
 H, W = 30, 40
@@ -364,6 +365,7 @@ def test_mixture_files_name_what_was_written(place: Path) -> None:
     assert named.written == again.written
 
 
+KNOWN = RESERVED | {"length"}
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
     ["<image>", "[SEG]", "<p>x</p>", "<box>[[1,2,3,4]]</box>"]
 )
@@ -372,7 +374,12 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=3),
-    st.dictionaries(st.text(max_size=6), st.none() | st.integers(-9, 9) | TEXT, max_size=3),
+    # A known key of the wrong type makes a record that its own format refuses when it comes back.
+    st.dictionaries(
+        st.text(max_size=6).filter(lambda key: key not in KNOWN),
+        st.none() | st.integers(-9, 9) | TEXT,
+        max_size=3,
+    ),
     st.sampled_from(OWN),
 )
 def test_generated_records_come_back(

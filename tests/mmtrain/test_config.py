@@ -103,45 +103,17 @@ def test_every_setting_of_the_trainer_can_be_written(tmp_path: Path) -> None:
     assert settings.deepspeed["zero_optimization"]["stage"] == 2
     assert [source.path for source in settings.train] == [str(data)]
     # A setting without a key would silently keep its default.
-    from mmtrain.config import _OWN, _RENAMED, _SAME
+    from mmtrain.config import _OWN, _RENAMED, _SAME, SECTIONS
 
-    reached = {*_SAME, *_RENAMED.values(), "train", "eval", "dtype"} | (_OWN - {"data", "bf16", "fp16"})
+    own = _OWN - {"data", "given_num", "bf16", "fp16", *SECTIONS}
+    reached = {*_SAME, *_RENAMED.values(), "train", "eval", "dtype", "section"} | own
     assert {field.name for field in fields(Settings)} == reached
-
-
-def test_a_mixture_is_its_files_with_repeats_and_its_shares_are_refused(tmp_path: Path) -> None:
-    record = {"id": 0, "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}
-    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n")
-    meta = {"a": {"root": "pics", "annotation": str(tmp_path / "a.jsonl"), "repeat_time": 2, "length": 1}}
-    path = tmp_path / "meta.json"
-    path.write_text(json.dumps(meta))
-    config = parse_config(LEAST | {"data": {"train": str(path)}}, "x")
-    first, second = config.settings().train
-    assert first.path == second.path == str(tmp_path / "a.jsonl")
-    assert first.media_root == "pics"
-    meta["a"]["repeat_time"] = 0.5
-    path.write_text(json.dumps(meta))
-    with pytest.raises(UsageError, match="share of a file"):
-        config.settings()
-
-
-def test_numbers_of_a_data_txt_are_thousands_of_samples(tmp_path: Path) -> None:
-    turns = [{"from": "user", "value": "a"}, {"from": "assistant", "value": "b"}]
-    (tmp_path / "a.json").write_text(json.dumps([{"id": str(k), "conversations": turns} for k in range(4)]))
-    path = tmp_path / "data.txt"
-    config = parse_config(LEAST | {"data": {"train": str(path)}}, "x")
-    # The last line of a path counts: 8 samples of 4 records.
-    path.write_text(f"{tmp_path}/a.json 0.004\n{tmp_path}/a.json 0.008\n")
-    assert [source.path for source in config.settings().train] == [f"{tmp_path}/a.json"] * 2
-    path.write_text(f"{tmp_path}/a.json 0.006\n")
-    with pytest.raises(UsageError, match="asks for 6 samples of 4 records"):
-        config.settings()
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_presets_are_what_the_trainer_fills_in(name: str) -> None:
+    from mmtrain.engine import deepspeed_config
     from mmtrain.settings import Settings
-    from mmtrain.trainer import deepspeed_config
 
     config = parse_config(LEAST | {"deepspeed": name, "gradient_accumulation_steps": 3}, "x")
     settings = Settings(

@@ -27,8 +27,9 @@ def main(runs: str, out: str) -> None:
 
     torch.set_num_threads(1)
     from mmdata.errors import MMDataError
+    from mmtrain.engine import prepare
     from mmtrain.settings import from_plain
-    from mmtrain.trainer import Run, prepare
+    from mmtrain.trainer import Run
 
     prepare()
     results = []

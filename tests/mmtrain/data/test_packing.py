@@ -11,18 +11,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmdata import Mixture
 from mmdata.errors import DataError
+from mmdata.mixing.mixture import Member
 from mmtrain.data.collate import packed, padded
 from mmtrain.data.encode import Encoded, Encoder, Size
 from mmtrain.data.internvl import InternVLMedia
-from mmtrain.data.order import Order, ShuffledPlan
+from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State, pack
 from mmtrain.data.sources import BadSample
 from mmtrain.losses import weighted_nll
 
 
 def order(n: int, epochs: float | None = 1.0) -> Order:
-    return Order(lambda epoch: ShuffledPlan([n], 7, epoch), epochs)
+    mixture = Mixture.of([Member("a", "a", records=n)])
+    return Order(lambda epoch: mixture.plan(epoch, seed=7), epochs)
 
 
 def realistic(n: int) -> list[Size]:
@@ -201,8 +204,7 @@ def test_no_segment_is_told_by_the_one_before(samples: list[Encoded], filler: En
 
 
 def test_samples_taken_are_those_given_out_however_far_the_window_looks_ahead() -> None:
-    order = Order(lambda epoch: ShuffledPlan([6], 0, epoch), None)
-    rows = Rows(order, lambda _: Size(197, 7), capacity=Size(2048, 24), window=1024)
+    rows = Rows(order(6, None), lambda _: Size(197, 7), capacity=Size(2048, 24), window=1024)
     seen = 0
     for _ in range(50):
         seen += len(rows.take(1)[0])

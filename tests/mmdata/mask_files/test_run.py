@@ -15,7 +15,8 @@ from pycocotools.coco import COCO
 from mmdata import masks
 from mmdata.cli import main
 from mmdata.errors import MMDataError, UsageError
-from mmdata.mask_files import _Job, rasterize_file
+from mmdata.mask_files import rasterize_file
+from mmdata.mask_files.run import _Job
 
 File = Callable[..., Path]
 SQUARE = [[10, 10], [30, 10], [30, 30], [10, 30]]

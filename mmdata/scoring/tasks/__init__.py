@@ -1,0 +1,1 @@
+"""The tasks, one module each, or one for several that are scored alike; each holds ``TASKS``."""

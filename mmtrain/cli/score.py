@@ -1,0 +1,77 @@
+"""`mmtrain score PREDICTIONS --task TASK`: scores without a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "score"
+
+
+def command(
+    predictions: Annotated[
+        str, typer.Argument(help="Answers: JSON Lines, a JSON array, or an object with `outputs`.")
+    ],
+    task: Annotated[str, typer.Option(help="Which task; an unknown name lists them all.")],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What the task needs beside them (drivelm: the test file)."),
+    ] = None,
+    scorer: Annotated[
+        str, typer.Option(help="upstream (as published), strict (without quirks) or both.")
+    ] = "both",
+    output_format: Annotated[str, typer.Option(help="text, json or markdown.")] = "text",
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write there.")] = None,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a page of wrong answers, boxes drawn.")
+    ] = None,
+    media_root: Annotated[str, typer.Option(metavar="DIR", help="Where the page's pictures are.")] = "",
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Draws of the bootstrap; 0 leaves intervals out.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    submission: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="drivelm: write the answers as the challenge takes them."),
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="FILE", help="drivelm: write what an external judge has to rate.")
+    ] = None,
+) -> int:
+    """Score answers by the published script's rules, and without its quirks; says where the two differ."""
+    from mmdata.errors import UnknownName
+    from mmdata.io.writer import atomic_writer
+    from mmdata.scoring import all_tasks, find_task, score_rows
+    from mmdata.scoring.rows import read_rows
+    from mmdata.scoring.scorecard import load_data
+    from mmdata.scoring.task import WAYS
+    from mmtrain.cli._scores import as_json, as_text, write_drivelm, write_page
+
+    if scorer not in (*WAYS, "both"):
+        raise UnknownName("scorer", scorer, [*WAYS, "both"])
+    if output_format not in ("text", "json", "markdown"):
+        raise UnknownName("output format", output_format, ["text", "json", "markdown"])
+    found = find_task(task)
+    extra = load_data(found, data)
+    rows = read_rows(predictions, found, tuple(all_tasks().values()))
+    ways = [way for way in WAYS if scorer in (way, "both")]
+    card = score_rows(rows, found, extra, ways=ways, resamples=resamples, seed=seed)
+    if html is not None:
+        write_page(html, card, rows, found, extra, media_root)
+    if submission is not None or judge is not None:
+        write_drivelm(found, rows, extra, submission, judge)
+    if output_format == "json":
+        said = as_json(card)
+    elif output_format == "markdown":
+        from mmdata.scoring.markdown import as_markdown
+
+        said = as_markdown(card)
+    else:
+        said = as_text(card)
+    if output is None:
+        print(said, end="")
+    else:
+        with atomic_writer(output) as file:
+            file.write(said.encode())
+    return 0

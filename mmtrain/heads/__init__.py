@@ -1,0 +1,1 @@
+"""Modules that a recipe puts beside the language model."""
