@@ -54,10 +54,13 @@ def recognise(head: bytes) -> bool:
                 return "image_id" in value
         elif isinstance(item, Ending) or item.key in ("conversations", "messages", "conversation"):
             return False
-        elif item.key in ("images", "annotations") and b'"categories"' in head:
+        elif (
+            item.key in ("images", "annotations")
+            and b'"categories"' in head
+            and not head[item.value.start : item.value.end].strip(b"[] \t\r\n")
+        ):
             # An empty list: the other one decides, or the file has neither picture nor annotation.
-            if not head[item.value.start : item.value.end].strip(b"[] \t\r\n"):
-                return True
+            return True
     return False
 
 

@@ -25,7 +25,27 @@ from mmdata.containers._members import KEYS, content, each
 from mmdata.io.jsontext import oddities, parse, problem
 from mmdata.media.members import file_name, member_path
 
-PICTURES = frozenset(["jpg", "jpeg", "png", "gif", "webp", "bmp", "ppm", "pgm", "pbm", "pnm", "tif", "tiff", "img", "image", "jp2", "avif", "heic"])
+PICTURES = frozenset(
+    [
+        "jpg",
+        "jpeg",
+        "png",
+        "gif",
+        "webp",
+        "bmp",
+        "ppm",
+        "pgm",
+        "pbm",
+        "pnm",
+        "tif",
+        "tiff",
+        "img",
+        "image",
+        "jp2",
+        "avif",
+        "heic",
+    ]
+)
 VIDEOS = frozenset(["mp4", "avi", "mov", "mkv", "webm", "mpg", "mpeg", "m4v", "flv", "ogv", "wmv", "h264"])
 
 _SPLIT = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")

@@ -76,7 +76,10 @@ def dataset(seed: int = 0, images: int = 7, annotations: int = 25) -> dict[str, 
             {"license": 1, "file_name": f"a {k}.png", "id": 3 * k, "height": H, "width": W, "tags": ["x"]}
             for k in range(images)
         ],
-        "categories": [{"id": n, "name": name, "supercategory": "thing"} for n, name in zip((1, 5, 9), names, strict=True)],
+        "categories": [
+            {"id": n, "name": name, "supercategory": "thing"}
+            for n, name in zip((1, 5, 9), names, strict=True)
+        ],
     }
 
 
@@ -132,9 +135,7 @@ def test_there_and_back(place: Path, to: str, dialogue: str) -> None:
         }
 
 
-SHAPES = st.lists(
-    st.lists(st.booleans(), min_size=H * W // 50, max_size=H * W // 50), min_size=1, max_size=3
-)
+SHAPES = st.lists(st.lists(st.booleans(), min_size=H * W // 50, max_size=H * W // 50), min_size=1, max_size=3)
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools under NumPy 2

@@ -13,11 +13,19 @@ from mmdata.containers import _outline
 from mmdata.containers._outline import Ending, Entry, outline
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.sampled_from('ab"\\{}[],: é\n')),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('xy"\\', max_size=3), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.sampled_from('ab"\\{}[],: é\n')),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text('xy"\\', max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
-OBJECTS = st.dictionaries(st.sampled_from(["images", "annotations", "info", 'odd "key\\', ""]), VALUES | st.lists(VALUES))
+OBJECTS = st.dictionaries(
+    st.sampled_from(["images", "annotations", "info", 'odd "key\\', ""]), VALUES | st.lists(VALUES)
+)
 
 
 def read(data: bytes) -> tuple[dict[str, Any], dict[str, list[Any]], Ending]:

@@ -29,7 +29,11 @@ def talk(question: str, answer: str = "A car.") -> list[dict[str, str]]:
 
 
 RECORDS: list[dict[str, Any]] = [
-    {"id": 1, "image": "a.png", "conversations": talk("<image>\nWhere?", "<ref>It</ref><box>[[1,2,300,400]]</box>")},
+    {
+        "id": 1,
+        "image": "a.png",
+        "conversations": talk("<image>\nWhere?", "<ref>It</ref><box>[[1,2,300,400]]</box>"),
+    },
     {"id": 2, "image": ["a.png", "b.png"], "conversations": talk("<image> or <image>?"), "score": 0.5},
     {"conversations": talk("Hi", "Grüße 你好"), "odd": {"a": [None, 1e300]}, "mixed": 1},
     {"conversations": [{"from": "system", "value": "Be brief."}, *talk("Hi")], "mixed": "one", "flag": True},
@@ -90,7 +94,11 @@ def test_masks_have_a_column_of_their_own(place: Path) -> None:
     pixels[3:9, 4:11] = 1
     pixels[5, 6] = 0
     rle = dict(masks.encode(pixels))
-    record = {"image": "a.png", "segmentation": [rle], "conversations": talk("<ImageHere>Where?", "<p> It </p> [SEG].")}
+    record = {
+        "image": "a.png",
+        "segmentation": [rle],
+        "conversations": talk("<ImageHere>Where?", "<p> It </p> [SEG]."),
+    }
     record["conversations"][1]["from"] = "bot"  # type: ignore[index]
     (place / "g.json").write_text(json.dumps([record]))
     convert("g.json", "out", to="parquet", carry=False)
@@ -100,7 +108,11 @@ def test_masks_have_a_column_of_their_own(place: Path) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
@@ -132,7 +144,9 @@ def test_foreign_tables_keep_every_column(place: Path) -> None:
     table = pa.table(
         {
             "conversations": pa.array([talk("<image>Hi"), talk("Hi"), talk("<image>Hi")], turns),
-            "image": pa.array([{"bytes": inside, "path": "x.png"}, None, {"bytes": None, "path": "a.png"}], picture),
+            "image": pa.array(
+                [{"bytes": inside, "path": "x.png"}, None, {"bytes": None, "path": "a.png"}], picture
+            ),
             "when": pa.array([dt.datetime(2026, 1, 2), None, None], pa.timestamp("us")),
             "price": pa.array([decimal.Decimal("1.50"), None, None]),
             "nested": pa.array([{"x": [1, 2], "y": None}, None, {"x": [], "y": "z"}]),
@@ -186,7 +200,9 @@ def test_rows_come_group_by_group(place: Path) -> None:
 def test_datasets_reads_what_is_written_and_the_reverse(place: Path) -> None:
     datasets = pytest.importorskip("datasets")
     convert("in.jsonl", "out", to="parquet", media_files="copy")
-    data = datasets.load_dataset("parquet", data_files="out/in.parquet", split="train", cache_dir=str(place / "cache"))
+    data = datasets.load_dataset(
+        "parquet", data_files="out/in.parquet", split="train", cache_dir=str(place / "cache")
+    )
     assert data[1]["images"][1].size == (W, H)
     assert data[0]["conversations"] == RECORDS[0]["conversations"]
     data.to_parquet(str(place / "theirs.parquet"))
@@ -195,7 +211,9 @@ def test_datasets_reads_what_is_written_and_the_reverse(place: Path) -> None:
     assert (back.written, found) == (4, RECORDS)
 
 
-def test_no_pyarrow_is_one_line_that_says_what_to_install(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_pyarrow_is_one_line_that_says_what_to_install(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     convert("in.jsonl", "out", to="parquet")
     ordinary = builtins.__import__
 
