@@ -20,6 +20,7 @@ from array import array
 from collections.abc import Iterator
 from typing import IO, Any
 
+import msgspec
 import orjson
 
 from mmdata import carry
@@ -114,20 +115,12 @@ class CocoRows:
                 if isinstance(value, dict) and CARRY in value:
                     carried = orjson.dumps(value.pop(CARRY))
                     image = orjson.dumps(value)
-        pieces, used = [], {}
-        for place in index.annotations_of(number):
-            piece = self._map[index.places[2 * place] : index.places[2 * place + 1]]
-            pieces.append(piece)
-            category = _member(piece, "category_id")
-            if _hashable(category) and category in index.categories:
-                used[category] = index.categories[category]
-        if any(b"\n" in one or b"\r" in one for one in (image, *pieces, *used.values(), index.head or b"")):
-            # A line break can only stand between values, and a record is a line wherever records are written.
-            image, *pieces = (_on_one_line(one) for one in (image, *pieces))
-            used = {key: _on_one_line(one) for key, one in used.items()}
-            index.head = index.head and _on_one_line(index.head)
+        places = index.annotations_of(number)
+        pieces = [self._map[index.places[2 * k] : index.places[2 * k + 1]] for k in places]
+        used = dict.fromkeys(index.category_of[k] for k in places)
+        known = [text for k in used if (text := index.category_text(k)) is not None]
         text = [b'{"image":', image, b',"annotations":[', b",".join(pieces), b'],"categories":[']
-        text += [b",".join(used.values()), b"]"]
+        text += [b",".join(known), b"]"]
         notes = index.notes.get(number)
         if notes:
             text += [b',"mmdata_faults":', orjson.dumps(notes)]
@@ -135,7 +128,9 @@ class CocoRows:
             text += [b',"mmdata_file":', index.head]
         if carried:
             text += [b',"mmdata_carry":', carried]
-        return b"".join([*text, b"}"])
+        whole = b"".join([*text, b"}"])
+        # A line break can only stand between values, and a record is a line wherever records are written.
+        return whole.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in whole or b"\r" in whole else whole
 
 
 class _Index:
@@ -144,6 +139,7 @@ class _Index:
     Attributes:
         images: start and end of each image's entry.
         places: start and end of each annotation.
+        category_of: of each annotation, the number of its category (see `category_text`).
         categories: id -> text of the entry; the last of an id wins, as in pycocotools.
         head: what stands beside the lists, as JSON; None where nothing does.
         faults: what is wrong with the file as a whole.
@@ -164,6 +160,9 @@ class _Index:
         self._slot_of = array("q")
         self._owners = array("q")
         self._ids = array("q")
+        self.category_of = array("l")
+        self._kinds: dict[Any, int] = {}
+        self._kind_ids: list[Any] = []
         self._odd_ids: dict[Any, list[int]] = {}
         self._listed: list[bytes] = []
         self._beside: list[tuple[str, bytes]] = []
@@ -230,7 +229,17 @@ class _Index:
         self._slot_of[number] = slot
 
     def _annotation(self, span: Span) -> None:
-        value = _parsed(self._data, span)
+        try:
+            # Most of an annotation is its mask, which is passed over here.
+            one = _DECODE(self._data[span.start : span.end])
+            image, own, category = one.image_id, one.id, one.category_id
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            value = _parsed(self._data, span)
+            image, own, category = None, None, None
+            if isinstance(value, dict):
+                image, own, category = value.get("image_id"), value.get("id"), value.get("category_id")
+        else:
+            value = {}
         if not isinstance(value, dict):
             text = self._data[span.start : min(span.end, span.start + 60)].decode("utf-8", "replace")
             self.faults.append(
@@ -239,13 +248,27 @@ class _Index:
             return
         number = len(self._owners)
         self.places.extend(span)
-        self._owners.append(self._key(value.get("image_id")))
-        own = value.get("id")
+        self._owners.append(self._key(image))
+        self.category_of.append(self._kind(category))
         if type(own) is int and -(1 << 62) < own < 1 << 62:
             self._ids.append(own)
         else:
             self._ids.append(_NO_ID)
             self._odd_ids.setdefault(own if _hashable(own) else repr(own), []).append(number)
+
+    def _kind(self, category: Any) -> int:
+        """A small number for the id of a category; -1 for what can be none."""
+        if isinstance(category, (list, dict)):
+            return -1
+        number = self._kinds.get(category)
+        if number is None:
+            number = self._kinds[category] = len(self._kind_ids)
+            self._kind_ids.append(category)
+        return number
+
+    def category_text(self, number: int) -> bytes | None:
+        """The entry of a category by that number; None where there is none."""
+        return self.categories.get(self._kind_ids[number]) if number >= 0 else None
 
     def _category(self, span: Span) -> None:
         value = _parsed(self._data, span)
@@ -328,8 +351,15 @@ class _Index:
 _NO_ID = -(1 << 63)
 
 
-def _on_one_line(text: bytes) -> bytes:
-    return text.replace(b"\r", b" ").replace(b"\n", b" ")
+class _Ids(msgspec.Struct):
+    """What an annotation says of others."""
+
+    image_id: Any = None
+    id: Any = None
+    category_id: Any = None
+
+
+_DECODE = msgspec.json.Decoder(_Ids).decode
 
 
 def _parsed(data: mmap.mmap | bytes, span: Span) -> Any:
@@ -345,11 +375,6 @@ def _loads(text: bytes) -> Any:
             return parse(text)
         except JSONProblem:
             return None
-
-
-def _member(text: bytes, key: str) -> Any:
-    value = _loads(text)
-    return value.get(key) if isinstance(value, dict) else None
 
 
 def _hashable(value: Any) -> bool:

@@ -253,3 +253,45 @@ def test_missing_media_are_rejects(place: Path) -> None:
     report = convert("in.jsonl", "out", to="webdataset")
     assert report.rejections == {"media-missing": 2}
     assert report.written == 2
+
+
+@pytest.mark.parametrize("to", ["coco", "parquet", "webdataset"])
+def test_a_run_that_stops_while_the_container_is_written_goes_on(
+    place: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    from mmdata.containers import WriteJob
+    from mmdata.recordconvert import RecordConverter
+
+    lines = [{**RECORDS[0], "id": k} for k in range(50)]
+    (place / "many.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
+    convert("many.jsonl", "whole", to=to)
+    ordinary = WriteJob.__init__
+
+    def stopping(job: WriteJob, **given: Any) -> None:
+        ordinary(job, **given)
+
+        def some() -> Any:
+            for number, text in enumerate(given["records"]()):
+                if number == 20:
+                    raise KeyboardInterrupt
+                yield text
+
+        job.records = some
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WriteJob, "__init__", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            convert("many.jsonl", "out", to=to)
+    assert not (place / "out").exists()
+    converted = []
+    convert_one = RecordConverter.convert
+    monkeypatch.setattr(
+        RecordConverter, "convert", lambda self, raw: converted.append(raw) or convert_one(self, raw)
+    )
+    report = convert("many.jsonl", "out", to=to)
+    assert report.written == 50
+    assert not converted, "records that were converted before are not converted again"
+    names = [name for name in report.outputs if name != "report.json"]
+    for name in names:
+        assert (place / "out" / name).read_bytes() == (place / "whole" / name).read_bytes()
+    assert sorted(p.name for p in (place / "out").iterdir()) == sorted(report.outputs)
