@@ -119,16 +119,16 @@ class CocoRows:
         pieces = [self._map[index.places[2 * k] : index.places[2 * k + 1]] for k in places]
         used = dict.fromkeys(index.category_of[k] for k in places)
         known = [text for k in used if (text := index.category_text(k)) is not None]
-        text = [b'{"image":', image, b',"annotations":[', b",".join(pieces), b'],"categories":[']
-        text += [b",".join(known), b"]"]
+        line = [b'{"image":', image, b',"annotations":[', b",".join(pieces), b'],"categories":[']
+        line += [b",".join(known), b"]"]
         notes = index.notes.get(number)
         if notes:
-            text += [b',"mmdata_faults":', orjson.dumps(notes)]
+            line += [b',"mmdata_faults":', orjson.dumps(notes)]
         if number == index.bearer and index.head is not None:
-            text += [b',"mmdata_file":', index.head]
+            line += [b',"mmdata_file":', index.head]
         if carried:
-            text += [b',"mmdata_carry":', carried]
-        whole = b"".join([*text, b"}"])
+            line += [b',"mmdata_carry":', carried]
+        whole = b"".join([*line, b"}"])
         # A line break can only stand between values, and a record is a line wherever records are written.
         return whole.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in whole or b"\r" in whole else whole
 

@@ -91,13 +91,15 @@ class ShardRows:
     def __init__(self, path: str, shown: str) -> None:
         self.path = path
         self.shown = shown
-        self._file = open(path, "rb")  # noqa: SIM115 - `close` closes it
+        self._file = os.open(path, os.O_RDONLY)
         self._places: dict[str, tuple[int, int]] | None = None
         self._count: int | None = None
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def count(self) -> int | None:
         """How many samples there are, once they were read."""
@@ -152,7 +154,7 @@ class ShardRows:
 
     def _groups(self) -> Iterator[_Group | Fault]:
         group: _Group | None = None
-        size = os.fstat(self._file.fileno()).st_size
+        size = os.fstat(self._file).st_size
         for one in self._files():
             if isinstance(one, Fault):
                 yield one
@@ -179,7 +181,7 @@ class ShardRows:
             yield group
 
     def _read(self, offset: int, size: int) -> bytes:
-        return os.pread(self._file.fileno(), size, offset)
+        return os.pread(self._file, size, offset)
 
     def _row(self, group: _Group) -> Row:
         record = group.file("json")

@@ -5,6 +5,7 @@ What stands before ``!//`` is the container, what follows is its own name for th
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 MARK = "!//"
 HELD = 8
 
-_open: OrderedDict[tuple[int, str], RowSource] = OrderedDict()
-"""By process too: what a fork inherits shares its place in the file with the parent."""
+_open: OrderedDict[tuple[object, ...], RowSource] = OrderedDict()
+"""By process too: what a fork inherits shares its place in the file with the parent. A file that changed is another."""
 
 
 def is_member(path: str) -> bool:
@@ -59,7 +60,11 @@ def read_member(path: str) -> bytes:
     from mmdata.io.rows import RowSource
 
     container, _, name = path.partition(MARK)
-    key = os.getpid(), container
+    try:
+        found = os.stat(container)
+        key: tuple[object, ...] = (os.getpid(), container, found.st_ino, found.st_size, found.st_mtime_ns)
+    except OSError:
+        key = (os.getpid(), container)
     source = _open.get(key)
     if source is None:
         opened = open_source(container)
@@ -73,4 +78,12 @@ def read_member(path: str) -> bytes:
     return source.opened().member(name)
 
 
-__all__ = ["MARK", "file_name", "is_member", "member_name", "member_path", "read_member"]
+def close_all() -> None:
+    """Close the containers that are held open."""
+    while _open:
+        _open.popitem()[1].close()
+
+
+atexit.register(close_all)
+
+__all__ = ["MARK", "close_all", "file_name", "is_member", "member_name", "member_path", "read_member"]

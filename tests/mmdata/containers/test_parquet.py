@@ -85,6 +85,26 @@ def test_without_a_carry_pictures_come_out_as_files(place: Path) -> None:
     assert not mmdata.validate("out/in.parquet", media="decode").findings
 
 
+@pytest.mark.parametrize("to", ["internvl", "webdataset"])
+def test_pictures_of_many_alike_records_come_out_all(place: Path, to: str) -> None:
+    lines = []
+    for k in range(30):
+        Image.new("RGB", (W, H), (k, 0, 0)).save(place / f"p{k}.png")
+        lines.append({"id": k, "image": f"p{k}.png", "conversations": talk("<image>What?")})
+    (place / "x.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
+    convert("x.jsonl", "there", to="parquet", media_files="copy", carry=False)
+    report = convert(place / "there" / "x.parquet", "back", to=to, carry=False)
+    assert report.written == 30
+    found = mmdata.open(str(place / "back" / report.outputs[0]))
+    for k, record in enumerate(found):
+        path = record.image if to == "internvl" else record.images[0]
+        here = str(place / "back" / path) if to == "internvl" else path
+        from mmdata.media.source import open_source as open_media
+
+        with open_media(here)[0] as file:
+            assert file.read() == (place / f"p{k}.png").read_bytes()
+
+
 def test_masks_have_a_column_of_their_own(place: Path) -> None:
     import numpy as np
 
