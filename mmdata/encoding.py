@@ -36,10 +36,14 @@ class EncodeOptions:
     Attributes:
         invert: turn masks as answers into region questions and back.
         template: InternVL conversation template of the target model; only ``internvl2_5`` takes a system turn.
+        dialogue: how records without turns become conversations, one of the source's `Format.dialogues`.
+        shard_bytes: a shard is closed before a sample that would make it larger.
     """
 
     invert: bool = False
     template: str = "internvl2_5"
+    dialogue: str = "by-instance"
+    shard_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
