@@ -152,7 +152,11 @@ class Config(Strict):
     use_thumbnail: bool = True
     """Add the whole picture as a tile where there is more than one."""
     video_frames: Positive = 8
-    """Most frames of a video."""
+    """Most frames of a video (InternVL: ``max_num_frame``)."""
+    min_video_frames: Positive | None = None
+    """Fewest (``min_num_frame``): how many is drawn for each video; always video_frames if left out."""
+    video_sampling: Literal["middle", "rand"] = "middle"
+    """Which frame of each of so many intervals of a video: its middle, or any, drawn by the seed."""
 
     packing: bool = True
     """Several samples share a sequence; each sees only itself."""
@@ -216,6 +220,8 @@ class Config(Strict):
             yield "bf16 and fp16 exclude each other; write `bf16: false` beside `fp16: true`"
         if self.min_dynamic_patch > self.max_dynamic_patch:
             yield f"min_dynamic_patch {self.min_dynamic_patch} is more than max_dynamic_patch {self.max_dynamic_patch}"
+        if self.min_video_frames is not None and self.min_video_frames > self.video_frames:
+            yield f"min_video_frames {self.min_video_frames} is more than video_frames {self.video_frames}"
         parts = (self.vision, self.projector, self.language)
         if all(part.tuning == "frozen" for part in parts):
             yield "vision, projector and language are all frozen: nothing to train"

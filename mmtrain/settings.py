@@ -68,7 +68,9 @@ class Settings:
         min_tiles: ``min_dynamic_patch``.
         thumbnail: ``use_thumbnail``.
         dynamic_tiles: ``dynamic_image_size``.
-        video_frames: most frames of a video.
+        video_frames: most frames of a video (InternVL's ``max_num_frame``).
+        min_video_frames: fewest (``min_num_frame``): the number is drawn for each video; None: always `video_frames`.
+        video_sampling: which frame of each interval (``sampling_method``).
         packing: several samples share a sequence.
         group_by_length: without packing: batches of samples of about one length.
         packed_tiles: most tiles of a packed sequence (InternVL's ``num_images_expected``).
@@ -96,6 +98,8 @@ class Settings:
     thumbnail: bool = True
     dynamic_tiles: bool = True
     video_frames: int = 8
+    min_video_frames: int | None = None
+    video_sampling: Literal["middle", "rand"] = "middle"
     packing: bool = True
     group_by_length: bool = False
     packed_tiles: int = 48

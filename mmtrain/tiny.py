@@ -124,7 +124,10 @@ def make_tiny(
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     parts.model.save_pretrained(partial)
-    _save_processor(parts, tokenizer, get_template(template).jinja(), partial)
+    chat = get_template(template)
+    # InternVL's processor puts the tags around the image token itself.
+    jinja = chat.jinja(chat.image_token if family == "internvl" else None)
+    _save_processor(parts, tokenizer, jinja, partial)
     if path.is_dir():
         shutil.rmtree(path)
     os.replace(partial, path)

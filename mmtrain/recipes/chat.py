@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mmdata.errors import UsageError
 from mmtrain.attention import register
 from mmtrain.data.encode import Encoder, MediaEncoder
+from mmtrain.families import family_of
 from mmtrain.losses import LABEL, Term, weighted_nll
-from mmtrain.parts import apply_parts, family_of, parameter_groups
+from mmtrain.parts import apply_parts, parameter_groups
 
 if TYPE_CHECKING:
     from mmtrain.data.collate import Batch
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 UNITS = (LABEL,)
 
 groups = parameter_groups
-
-TEMPLATES = {
-    "internvl": "internvl2_5",
-    "qwen2_vl": "qwen2-vl",
-    "qwen2_5_vl": "qwen2-vl",
-    "llava_onevision": "llava-onevision",
-}
-"""The chat template of each model type, where the settings name none."""
 
 
 def load_tokenizer(settings: Settings) -> Any:
@@ -76,27 +69,17 @@ def make_encoder(settings: Settings) -> Encoder:
         UsageError: tokenizer, template or model do not fit.
     """
     config = model_config(settings)
-    template = settings.template or TEMPLATES[config["model_type"]]
+    template = settings.template or family_of(config["model_type"]).template
     return Encoder(load_tokenizer(settings), template, make_media(settings, config))
 
 
 def make_media(settings: Settings, config: dict[str, Any]) -> MediaEncoder:
-    """The family's way with pictures."""
-    if config["model_type"] == "internvl":
-        from mmtrain.data.internvl import InternVLMedia
+    """The family's way with pictures.
 
-        vision = config.get("vision_config", {})
-        size = vision.get("image_size", 448)
-        return InternVLMedia(
-            tile=size[0] if isinstance(size, list) else size,
-            tokens=config.get("image_seq_length"),
-            min_tiles=settings.min_tiles,
-            max_tiles=settings.max_tiles,
-            thumbnail=settings.thumbnail,
-            dynamic=settings.dynamic_tiles,
-            frames=settings.video_frames,
-        )
-    raise UsageError(f"model type {config['model_type']!r}: the chat recipe has no way with its pictures")
+    Raises:
+        UsageError: the model directory lacks what it needs for that.
+    """
+    return family_of(config["model_type"]).media(settings, config)
 
 
 def make_model(settings: Settings, tokenizer: Any) -> Any:
