@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from mmdata.encoding import Encoding
     from mmdata.plugins import Registry
-    from schemas.sample import Origin, Sample
+    from schemas.sample import Sample
 
 Speaker = Literal["user", "assistant", "system"]
-Container = Literal["array", "jsonl", "array-or-jsonl", "object", "lines"]
+Container = str
+"""How records lie in a file: `array`, `jsonl`, `array-or-jsonl`, `object`, `lines`, or a name of `mmdata.containers`."""
 MediaKind = Literal["image", "video", "frames", "sidecar"]
 
 
@@ -105,6 +106,9 @@ class Format:
         standard: record -> the record under the usual names, where the format has others for this file.
         lines: written as JSON Lines although a JSON array is read too.
         paths: how the trainer resolves the paths, for people.
+        dialogues: of records without turns: the ways to make a conversation of one, for ``--dialogue``; `to_sample`
+            then takes one as its third argument.
+        file_type: ``"module:Class"`` of a whole file, where that is no list of records.
         mixture: the file lists data sets instead of records (``data.txt``, InternVL's meta).
     """
 
@@ -122,7 +126,7 @@ class Format:
     kind: Callable[[Mapping[str, Any]], str]
     media: Callable[[Mapping[str, Any]], list[MediaRef]]
     sniff: Callable[[Evidence], Guess]
-    to_sample: Callable[[Mapping[str, Any], Origin], Sample] | None = None
+    to_sample: Callable[..., Sample] | None = None
     from_sample: Callable[[Sample, Encoding], dict[str, Any]] | None = None
     variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
     turn_keys: Callable[[Mapping[str, Any]], TurnKeys] | None = None
@@ -132,6 +136,8 @@ class Format:
     standard: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     lines: bool = False
     paths: str = ""
+    dialogues: tuple[str, ...] = ()
+    file_type: str = ""
     mixture: bool = False
     aliases: tuple[str, ...] = field(default=())
 

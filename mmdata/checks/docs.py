@@ -19,6 +19,8 @@ FAMILIES = {
     "I": "InternVL",
     "M": "InternVL meta file",
     "N": "Neighbours: LLaVA, LLaMA-Factory, ms-swift, OpenAI-style messages",
+    "O": "COCO annotations",
+    "W": "Parquet files and tar shards",
 }
 
 _FIXABLE = {

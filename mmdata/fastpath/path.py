@@ -69,14 +69,14 @@ class FastPath:
         self.extra: dict[str, dict[str, bool]] = {}
         self.decode: Callable[[bytes], Any]
         self.accept: Callable[[Any], tuple[int, Layout] | None]
-        if format.turn_keys is not None:
-            # The generated code reads `conversations` of `from` and `value`; other records all meet the check bodies.
-            self.source = ""
-            self.decode = self.accept = _declined
-            return
         self._build()
 
     def _build(self) -> None:
+        if self.format.turn_keys is not None or "conversations" not in self.format.record.model_fields:
+            # The generated code reads `conversations` of `from` and `value`; other records all meet the check bodies.
+            self.decode = self.accept = _declined
+            self.source = ""
+            return
         struct = self.struct = struct_of(self.format.record, self.extra)
         self.decode = msgspec.json.Decoder(struct).decode
         fields = [f for f in msgspec.structs.fields(struct) if f.name not in ("conversations", "id")]
