@@ -32,6 +32,10 @@ _UNNAMEABLE = re.compile(r'[\x00-\x1f"\\]')
 """What msgspec takes in no field name; a record with such a key takes the slow way."""
 
 
+def _declined(_: Any) -> Any:
+    raise msgspec.DecodeError("the format keeps its turns elsewhere")
+
+
 class FastPath:
     """The generated decoder and acceptance function of one format under one selection of checks.
 
@@ -65,6 +69,11 @@ class FastPath:
         self.extra: dict[str, dict[str, bool]] = {}
         self.decode: Callable[[bytes], Any]
         self.accept: Callable[[Any], tuple[int, Layout] | None]
+        if format.turn_keys is not None:
+            # The generated code reads `conversations` of `from` and `value`; other records all meet the check bodies.
+            self.source = ""
+            self.decode = self.accept = _declined
+            return
         self._build()
 
     def _build(self) -> None:
@@ -129,10 +138,6 @@ class FastPath:
                     self._build()
                     return True
         return False
-
-
-def _declined(data: Any) -> Any:
-    raise msgspec.DecodeError(f"no fast path for {type(data).__name__}")
 
 
 def _file_name(path: Any) -> str | None:
