@@ -102,7 +102,11 @@ def test_there_and_back(place: Path) -> None:
     convert("in.jsonl", "out", to="webdataset")
     back = convert("out/in-000000.tar", "back", to="internvl")
     assert back.fields["record"]["kept"] == 4
-    found = [json.loads(line) for line in (place / "back" / "in-000000.jsonl").read_text().splitlines()]
+    found = [
+        json.loads(line)
+        for line in (place / "back" / "in-000000.jsonl").read_text("utf-8").split("\n")
+        if line
+    ]
     assert found == RECORDS
 
 
@@ -112,7 +116,11 @@ def test_media_come_out_of_the_shard_where_the_target_has_files(place: Path) -> 
         (place / name).rename(place / f"away-{name}")
     report = convert("out/in-000000.tar", "back", to="internvl", carry=False)
     assert report.written == 4
-    found = [json.loads(line) for line in (place / "back" / "in-000000.jsonl").read_text().splitlines()]
+    found = [
+        json.loads(line)
+        for line in (place / "back" / "in-000000.jsonl").read_text("utf-8").split("\n")
+        if line
+    ]
     picture = place / "back" / found[0]["image"]
     assert picture.read_bytes() == (place / "away-a.png").read_bytes()
     assert not mmdata.validate(
