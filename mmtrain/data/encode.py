@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mmdata.errors import DataError, UsageError
 from mmdata.media.paths import resolve
 from mmdata.templates import Slot, Template, get_template
+from schemas.sample import SampleTurn, TextPart
 
 if TYPE_CHECKING:
     from schemas.sample import Media, Sample
@@ -149,6 +150,29 @@ class Encoder:
             tiles, inputs = self.media.pixels(sample.media, root, max_tiles)
         ids, labels = self._tokens(sample, tiles)
         return self._made(ids, labels, inputs, sum(t.tiles for one in tiles for t in one))
+
+    def prompt(
+        self, sample: Sample, root: str | None = None, answer: SampleTurn | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+        """A conversation up to where the next answer begins, that answer with what ends it, and the pictures' inputs.
+
+        Args:
+            sample: its last turn is not the model's.
+            root: what relative media paths start from.
+            answer: the turn that follows; None: some text.
+
+        Returns:
+            Ids (P,), ids (A,) and inputs as in `Encoded.media`.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        answer = answer or SampleTurn(
+            "assistant", [TextPart("x")]
+        )  # what stands before does not depend on it
+        encoded = Encoder.encode(self, replace(sample, turns=[*sample.turns, answer], objects=[]), root)
+        last = np.flatnonzero(np.diff((encoded.labels != IGNORED).astype(np.int8), prepend=0) == 1)[-1]
+        return encoded.input_ids[:last], encoded.input_ids[last:], encoded.media
 
     def dummy(self) -> Encoded:
         """A segment that trains nothing: one picture of zeros, no labels."""
