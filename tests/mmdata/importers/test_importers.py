@@ -96,7 +96,7 @@ def test_drivelm_windows_are_in_order_of_time(domains, tmp_path):
     assert all([q["id"].split("_")[1] for q in record["questions"]] == ["frame02"] * 5 for record in records)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None)
 @given(
     window=st.integers(1, 4),
     stride=st.integers(1, 3),
