@@ -2,10 +2,12 @@
 
 import json
 import os
+from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from mmdata.stitching.canvas import DRIVELM, Canvas
 from mmdata.stitching.frames import read_frames
@@ -43,16 +45,24 @@ def run(data, jobs=1, canvas=SMALL, frames=slice(None), **options):
     )
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_pixels_are_those_of_the_upstream_layout(data, jobs):
-    """An independent restatement with Pillow: resize, paste in order; no letters."""
-    report = run(data, jobs, DRIVELM, slice(1, 2), ending="png", font="none")
+DEJAVU = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
+
+
+@pytest.mark.parametrize("jobs, font", [(1, "none"), (2, str(DEJAVU))])
+def test_pixels_are_those_of_the_upstream_layout(data, jobs, font):
+    """An independent restatement with Pillow: resize, name, paste in order; with upstream's font the letters, too."""
+    report = run(data, jobs, DRIVELM, slice(1, 2), ending="png", font=font)
     assert report.counts == {"written": 1}
     assert not report.problems
     expected = Image.new("RGB", (2688, 896))
     for i, camera in enumerate(ORDER):
         picture = Image.open(data / "nuscenes" / "samples" / camera / "s2_f9.jpg").convert("RGB")
-        expected.paste(picture.resize((896, 448)), (i % 3 * 896, i // 3 * 448))
+        tile = picture.resize((896, 448))
+        if font != "none":
+            letters = ImageFont.truetype(font, 50)
+            ImageDraw.Draw(tile).text((0, 0), camera, fill=(255, 0, 255), font=letters)
+            assert report.font == "DejaVu Sans Bold"
+        expected.paste(tile, (i % 3 * 896, i // 3 * 448))
     found = np.asarray(Image.open(data / "stitch" / "s2_f9.png"))
     assert np.array_equal(found, np.asarray(expected))
 
