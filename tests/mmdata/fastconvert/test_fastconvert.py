@@ -138,6 +138,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SOURCES = sorted(name for name, one in all_formats().items() if one.to_sample is not None)
+TRAINERS = {
+    "geopixel",
+    "geopixel-rle",
+    "xcomposer",
+    "xcomposer-2.0",
+    "videorefer",
+    "videorefer-vl3",
+    "internvl",
+}
+"""Formats and targets between which plain records must not go the ordinary way; others may have none."""
+
 PAIRS = sorted(product(SOURCES, targets()))
 
 
@@ -157,7 +168,7 @@ def test_fast_and_ordinary_agree(place: Path, source: str, to: str) -> None:
         assert one == two
         assert none == 0
         assert (one.ledger.read, len(one.ledger.fields) > 0) == (two.ledger.read, True)
-        assert spliced > 10
+        assert spliced > 10 or not {source, to} <= TRAINERS
 
 
 def test_arrays_agree(place: Path) -> None:
