@@ -4,81 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from mmdata.errors import UsageError
+from mmtrain.families import Family, PartName, family_of
 from mmtrain.settings import Settings
 
-PartName: TypeAlias = Literal["vision", "projector", "language"]
 PARTS: tuple[PartName, ...] = ("vision", "projector", "language")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Where the parts of a model family lie, as regular expressions over parameter names.
-
-    Attributes:
-        projector: tried first.
-        vision: tried second; everything else is language.
-        layer: vision layers; group 1 is the number.
-        targets: linear layers that adapters go to, by part.
-    """
-
-    projector: str
-    vision: str
-    layer: str
-    targets: dict[PartName, str]
-
-
-_LANGUAGE = r".*language_model.*\.(?:q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|qkv_proj|gate_up_proj|wqkv|wo|w1|w2|w3)"
-
-FAMILIES: dict[str, Family] = {
-    "internvl": Family(
-        r"multi_modal_projector",
-        r"vision_tower",
-        r"vision_tower\.encoder\.layer\.(\d+)\.",
-        {
-            "vision": r".*vision_tower.*\.(?:q_proj|k_proj|v_proj|projection_layer|fc1|fc2)",
-            "projector": r".*multi_modal_projector\.linear_\d",
-            "language": _LANGUAGE,
-        },
-    ),
-    "llava_onevision": Family(
-        r"multi_modal_projector|image_newline",
-        r"vision_tower",
-        r"vision_tower\.(?:vision_model\.)?encoder\.layers\.(\d+)\.",
-        {
-            "vision": r".*vision_tower.*\.(?:q_proj|k_proj|v_proj|out_proj|fc1|fc2)",
-            "projector": r".*multi_modal_projector\.linear_\d",
-            "language": _LANGUAGE,
-        },
-    ),
-    "qwen2_5_vl": Family(
-        r"visual\.merger",
-        r"visual",
-        r"visual\.blocks\.(\d+)\.",
-        {
-            "vision": r".*visual\.blocks.*\.(?:qkv|proj|gate_proj|up_proj|down_proj|fc1|fc2)",
-            "projector": r".*visual\.merger\.mlp\.\d",
-            "language": _LANGUAGE,
-        },
-    ),
-}
-FAMILIES["qwen2_vl"] = FAMILIES["qwen2_5_vl"]
-
-
-def family_of(model_type: str) -> Family:
-    """The family of a model type.
-
-    Raises:
-        UsageError: it is not known.
-    """
-    if model_type not in FAMILIES:
-        raise UsageError(
-            f"model type {model_type!r} is not supported; supported: {', '.join(sorted(FAMILIES))}"
-        )
-    return FAMILIES[model_type]
 
 
 def part_of(name: str, family: Family) -> PartName:

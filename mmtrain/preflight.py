@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from mmdata.errors import DataError, MMDataError
 from mmtrain.config import Config
+from mmtrain.families import family_of
 
 Verdict = Literal["ok", "warning", "failed"]
 
@@ -65,6 +66,7 @@ def preflight(config: Config, *, ranks: int = 1, samples: int = 1000, step: bool
     yield _guarded("data", lambda: _data(config, held))
     yield _guarded("tokenizer", lambda: _tokens(config, held))
     yield _guarded("template", lambda: _round_trip(held))
+    yield _guarded("chat template", lambda: _own_template(held))
     yield _guarded("sample", lambda: _shown(held))
     yield _guarded("lengths", lambda: _lengths(held, samples))
     yield _guarded("memory", lambda: _memory(config, held, ranks))
@@ -90,7 +92,14 @@ def _config(config: Config, held: _Held) -> Step:
     files = ", ".join(
         f"{source.name or source.path} ({len(source)} records)" for source in held.settings.train
     )
-    return Step("config", "ok", [f"template {held.encoder.template.name}; {files}"])
+    lines = [f"template {held.encoder.template.name}; {files}"]
+    unused = family_of(held.recipe.model_config(held.settings)["model_type"]).unused
+    # A mixture file brings it along for InternVL; it is no mistake that would stop the run.
+    bounded = any(source.max_tiles is not None for source in (*held.settings.train, *held.settings.eval))
+    if bounded and "max_tiles" in unused:
+        lines.append(f"of a data file nothing is made of {unused['max_tiles']}")
+        return Step("config", "warning", lines)
+    return Step("config", "ok", lines)
 
 
 def _data(config: Config, held: _Held) -> Step:
@@ -148,41 +157,110 @@ def _some(held: _Held, count: int) -> Iterator[tuple[int, int]]:
             place -= length
 
 
-def _round_trip(held: _Held) -> Step:
-    """Ids decoded again must be the rendered text, pictures as one token each."""
-    from mmdata.templates import shown
+def _samples(held: _Held, count: int) -> Iterator[tuple[str, Any, str | None]]:
+    """(place, sample, media root) of `count` records spread evenly over all files; what cannot be decoded is left out.
 
+    It is counted and told among the lengths.
+    """
+    for source, record in _some(held, count):
+        file = held.settings.train[source]
+        with contextlib.suppress(DataError):
+            yield f"{file.path}: record {record}", file.records().sample(record), file.media_root
+
+
+def _first_difference(text: str, wanted: str) -> str:
+    near = enumerate(zip(text, wanted, strict=False))
+    at = next((k for k, (a, b) in near if a != b), min(len(text), len(wanted)))
+    return f"at character {at}: {text[max(0, at - 20) : at + 20]!r}, expected {wanted[max(0, at - 20) : at + 20]!r}"
+
+
+def _round_trip(held: _Held) -> Step:
+    """Ids decoded again must be the rendered text, each picture as one token."""
     encoder = held.encoder
     template, tokenizer = encoder.template, encoder.tokenizer
-    one = template.image.format(template.image_token)
     tried = 0
-    for source, record in _some(held, 20):
-        file = held.settings.train[source]
-        sample = file.records().sample(record)
-        if any(medium.kind != "image" for medium in sample.media):
-            continue
+    for place, sample, root in _samples(held, 20):
         try:
-            encoded = encoder.encode(sample, file.media_root, file.max_tiles)
+            wanted, ids = encoder.unexpanded(sample, root)
         except DataError:
-            continue  # counted and told among the lengths
-        ids = encoded.input_ids.tolist()
-        again = [t for k, t in enumerate(ids) if t != encoder.image_id or k == 0 or ids[k - 1] != t]
-        text = tokenizer.decode(again, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        wanted = shown(template.render(sample), one)
+            continue
+        text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         tried += 1
         if text.removeprefix(tokenizer.bos_token or "") != wanted:
-            at = next((k for k, (a, b) in enumerate(zip(text, wanted, strict=False)) if a != b), len(wanted))
-            return Step(
-                "template",
-                "failed",
-                [
-                    f"{file.path}: record {record}: decoded again, the text differs at character {at}: "
-                    f"{text[max(0, at - 20) : at + 20]!r}, expected {wanted[max(0, at - 20) : at + 20]!r}"
-                ],
-            )
+            told = f"{place}: decoded again, the text differs {_first_difference(text, wanted)}"
+            return Step("template", "failed", [told])
     if not tried:
-        return Step("template", "warning", ["no sample to try: all have videos or cannot be used"])
+        return Step("template", "warning", ["no sample to try: none can be used"])
     return Step("template", "ok", [f"{tried} samples decode to the text of {template.name}"])
+
+
+def _own_template(held: _Held) -> Step:
+    """The tokenizer's own chat template, which a chat with the trained model will use, must give the trained text."""
+    from mmdata.templates import shown
+
+    name = "chat template"
+    encoder = held.encoder
+    template, tokenizer = encoder.template, encoder.tokenizer
+    if not tokenizer.chat_template:
+        return Step(
+            name, "ok", ["the tokenizer has none of its own: chats need the template of the training"]
+        )
+    tried = 0
+    for place, sample, _ in _samples(held, 20):
+        messages = _messages(sample, template.implied == "value")
+        if messages is None:
+            continue
+        try:
+            wanted = shown(template.render(sample), template.image_token)
+        except DataError:
+            continue
+        try:
+            text = tokenizer.apply_chat_template(messages, tokenize=False)
+        except Exception as error:  # a template is a program: it raises what its author thought of
+            return Step(name, "warning", [f"the tokenizer's own cannot be rendered: {error}"])
+        # Processors put the tags around a picture themselves, or leave it to the template.
+        text = text.replace(template.image.format(template.image_token), template.image_token)
+        tried += 1
+        if text.removeprefix(tokenizer.bos_token or "") != wanted:
+            told = (
+                f"{place}: the tokenizer's own differs from {template.name} {_first_difference(text, wanted)}"
+            )
+            why = "a chat by it meets other text than the model is trained on; `template` names another"
+            return Step(name, "warning", [told, why])
+    if not tried:
+        return Step(
+            name, "ok", ["not compared: every sample tried has parts that messages have no place for"]
+        )
+    return Step(name, "ok", [f"the tokenizer's own gives the same text for {tried} samples"])
+
+
+def _messages(sample: Any, implied: bool) -> list[dict[str, Any]] | None:
+    """A sample as chat messages; None if it has parts that messages have no place for.
+
+    Args:
+        sample: the sample.
+        implied: whether a picture without a mark stands before the value, with a line break.
+    """
+    from schemas.sample import MediaPart, TextPart
+
+    messages = []
+    for turn in sample.turns:
+        content: list[dict[str, str]] = []
+        for part in turn.parts:
+            if isinstance(part, MediaPart) and sample.media[part.media].kind == "image":
+                if part.implied and not implied:
+                    return None
+                content.append({"type": "image"})
+                if part.implied:
+                    content.append({"type": "text", "text": "\n"})
+            elif isinstance(part, TextPart):
+                content.append({"type": "text", "text": part.text})
+            else:
+                return None
+        plain = all(part["type"] == "text" for part in content)
+        text = "".join(part["text"] for part in content) if plain else ""
+        messages.append({"role": turn.role, "content": text if plain else content})
+    return messages
 
 
 def _shown(held: _Held) -> Step:
@@ -292,6 +370,7 @@ def _memory(config: Config, held: _Held, ranks: int) -> Step:
         f"{weights:,} weights, {trained:,} trained ({trained / weights:.1%}), {config.dtype}, {ranks} GPUs"
     ]
     own = model_states(weights, trained, ranks=ranks, zero=zero, dtype=config.dtype)
+    lines.append(_mfu(config))
     lines.append(
         f"this config (stage {zero.get('stage', 0)}): {gib(own.gpu)} on each GPU"
         + (f", {gib(own.host)} of the host for each" if own.host else "")
@@ -301,6 +380,21 @@ def _memory(config: Config, held: _Held, ranks: int) -> Step:
         need = model_states(weights, trained, ranks=ranks, zero=preset, dtype=config.dtype)
         lines.append(f"  {name:14} {gib(need.gpu):>12}" + (f" + host {gib(need.host)}" if need.host else ""))
     return Step("memory", "ok", lines)
+
+
+def _mfu(config: Config) -> str:
+    """Whether the log will tell it."""
+    import torch
+
+    from mmtrain.mfu import peak
+
+    if not torch.cuda.is_available():
+        return "MFU: n/a on a CPU"
+    name = torch.cuda.get_device_name()
+    best = peak(name)
+    if best is None or config.dtype == "fp32":
+        return f"MFU: n/a for {name} in {config.dtype}"
+    return f"MFU: of {best / 1e12:.0f} TFLOPS of {name}"
 
 
 def _trained(held: _Held) -> Step:

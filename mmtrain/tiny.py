@@ -47,6 +47,7 @@ class Shape:
         heads: attention heads.
         vocab_size: at most; special tokens come on top.
         tile: side of a tile in pixels, a multiple of 28.
+        deviation: standard deviation of the language model's first weights.
     """
 
     hidden_size: int = 32
@@ -54,6 +55,7 @@ class Shape:
     heads: int = 2
     vocab_size: int = 400
     tile: int = 28
+    deviation: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,10 @@ def make_tiny(
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     parts.model.save_pretrained(partial)
-    _save_processor(parts, tokenizer, get_template(template).jinja(), partial)
+    chat = get_template(template)
+    # InternVL's processor puts the tags around the image token itself.
+    jinja = chat.jinja(chat.image_token if family == "internvl" else None)
+    _save_processor(parts, tokenizer, jinja, partial)
     if path.is_dir():
         shutil.rmtree(path)
     os.replace(partial, path)
@@ -178,6 +183,7 @@ def _language(tokenizer: Any, shape: Shape, **more: Any) -> dict[str, Any]:
         "num_attention_heads": shape.heads,
         "num_key_value_heads": shape.heads,
         "max_position_embeddings": 4096,
+        "initializer_range": shape.deviation,
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": None,

@@ -10,11 +10,14 @@ from typing import Any
 
 from mmdata.errors import UsageError
 
+SIDE = 128
+"""Side of the pictures it takes, in pixels."""
+
 DEVIATION = 0.1
 """Of the initial weights. At the usual 0.02 a decoder this small stays for hundreds of steps where it began."""
 
 
-def tiny_sam2(side: int = 128, width: int = 32) -> Any:
+def tiny_sam2(side: int = SIDE, width: int = 32) -> Any:
     """A random ``Sam2Model`` of about 350 thousand weights.
 
     Args:
@@ -65,7 +68,7 @@ def tiny_sam2(side: int = 128, width: int = 32) -> Any:
 
 
 def make_tiny_sam2(
-    directory: str | Path, *, side: int = 128, width: int = 32, seed: int = 0, force: bool = False
+    directory: str | Path, *, side: int = SIDE, width: int = 32, seed: int = 0, force: bool = False
 ) -> tuple[Path, int]:
     """Write a tiny random ``Sam2Model``.
 

@@ -35,6 +35,10 @@ def command(
     target_template: Annotated[
         str, typer.Option(help="InternVL template: internvl2_5, Hermes-2, internlm2-chat or phi3-chat.")
     ] = "internvl2_5",
+    dialogue: Annotated[
+        str, typer.Option(help="How COCO annotations become a conversation: by-instance or by-category.")
+    ] = "by-instance",
+    shard_size: Annotated[int, typer.Option(metavar="MIB", help="Largest tar shard, for webdataset.")] = 1024,
 ) -> int:
     """Convert data sets into another trainer's format."""
     from mmdata.conversion import convert
@@ -54,6 +58,8 @@ def command(
         plan=plan,
         invert=invert,
         template=target_template,
+        dialogue=dialogue,
+        shard_bytes=shard_size << 20,
     )
     print(report.summary(), file=sys.stdout if plan else sys.stderr)
     return report.exit_code

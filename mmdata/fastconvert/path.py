@@ -70,7 +70,9 @@ class FastConvert:
     def __init__(self, converter: RecordConverter) -> None:
         task = converter.task
         self.converter = converter
-        self.able = converter.checks_have_guards and not task.options.invert and task.media_files == "keep"
+        # What goes into a container must be there: the ordinary way looks.
+        keeps = task.media_files == converter.media.mode == "keep"
+        self.able = converter.checks_have_guards and not task.options.invert and keeps
         self.tags = tuple(
             tag for tag in (converter.source.image_tag, converter.source.video_tag) if tag is not None
         )

@@ -7,7 +7,10 @@ import os
 import orjson
 
 from mmdata.converting.media import MediaPaths
+from mmdata.media.members import MARK as MEMBER_MARK
 from mmdata.media.paths import is_url, resolve
+
+MARK = MEMBER_MARK.encode()
 
 SEEN_BEFORE_LISTING = 3
 """Files of a folder that are asked for one by one before the folder is listed."""
@@ -84,7 +87,9 @@ class Speller:
             self.alike.clear()
             self.names = 0
         folder = self.folders[written] = _Folder()
-        if b"://" in written:
+        if MARK in written:
+            folder.asked = -(1 << 60)  # what lies in a container is taken out of it, file by file
+        elif b"://" in written:
             if is_url(written.decode()):
                 self.alike[written] = written
             else:

@@ -139,19 +139,23 @@ class Template:
         elif isinstance(part, PhrasePart):
             yield Text(phrase(part))
 
-    def jinja(self) -> str:
+    def jinja(self, image: str | None = None) -> str:
         """The template as a Jinja chat template for a Hugging Face tokenizer or processor.
 
         Messages with ``content`` as text, or as a list of parts of type ``text``, ``image`` and ``video``; answers lie
         in ``{% generation %}``. A default system text and stripping are kept; other rules of `render` (implied
         pictures, alternation) have no place in a chat template.
+
+        Args:
+            image: what a picture becomes, where it is not the text of the template: InternVL's processor puts the tags
+                around the image token itself.
         """
 
         def quote(text: str) -> str:
             escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
             return f"'{escaped}'"
 
-        image = quote(self.image.format(self.image_token))
+        image = quote(self.image.format(self.image_token) if image is None else image)
         video = quote(self.image.format(self.video_token) if self.video_token else "<video>")
         strip = " | trim" if self.strip else ""
         text = (

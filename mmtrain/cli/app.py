@@ -10,6 +10,8 @@ VERBS = (
     "launch",
     "plot",
     "export",
+    "evaluate",
+    "predict",
     "score",
     "import_checkpoint",
     "make_tiny",

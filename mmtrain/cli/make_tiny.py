@@ -12,14 +12,21 @@ NAME = "make-tiny"
 
 def command(
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
-    family: Annotated[str, typer.Option(help="internvl, qwen2_5_vl or llava_onevision.")] = "internvl",
+    family: Annotated[
+        str, typer.Option(help="internvl, qwen2_5_vl or llava_onevision; sam2: a mask decoder.")
+    ] = "internvl",
     text: Annotated[
         str | None, typer.Option(help="Text file that the tokenizer is trained on, a line a sample.")
     ] = None,
     hidden_size: Annotated[int, typer.Option(help="Width of the language model.")] = 32,
     layers: Annotated[int, typer.Option(help="Layers of the language model.")] = 2,
     vocab_size: Annotated[int, typer.Option(help="Tokens at most, special ones not counted.")] = 400,
-    tile: Annotated[int, typer.Option(help="Side of a tile in pixels, a multiple of 28.")] = 28,
+    tile: Annotated[
+        int,
+        typer.Option(
+            help="Side of a tile in pixels, a multiple of 28; sam2: of a picture, 128 if left out, a multiple of 32."
+        ),
+    ] = 28,
     seed: Annotated[int, typer.Option(help="Of the weights.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> int:
@@ -30,6 +37,12 @@ def command(
     from mmtrain.tiny import Shape, make_tiny
 
     quiet()
+    if family == "sam2":
+        from mmtrain.tiny_sam2 import SIDE, make_tiny_sam2
+
+        path, weights = make_tiny_sam2(output, side=SIDE if tile == 28 else tile, seed=seed, force=force)
+        print(f"{path}: {family}, {weights} weights", file=sys.stderr)
+        return 0
     lines = Path(text).read_text("utf-8").splitlines() if text else None
     shape = Shape(hidden_size=hidden_size, layers=layers, vocab_size=vocab_size, tile=tile)
     made = make_tiny(family, output, text=lines, seed=seed, shape=shape, force=force)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+import torch.utils.data
 
 from mmtrain.data.encode import IGNORED, Encoded
 from mmtrain.losses import LABEL, Reduction, sample_weights
@@ -19,7 +22,8 @@ class Batch:
     """One micro-batch.
 
     Attributes:
-        inputs: what the model is called with: ``input_ids`` (B, L), ``position_ids`` (B, L), pixel inputs, and for a packed
+        inputs: what the model is called with: ``input_ids`` (B, L), ``position_ids`` (B, L), or (4, 1, L) packed and
+            (3, B, L) padded where a family has rotary positions, pixel inputs, and for a packed
             sequence ``cu_seq_lens_q`` (segments + 1,) int32.
         labels: (B, L) int64, `IGNORED` without loss, and at the first token of every segment.
         weights: (B, L) float32: weight of each label in the loss.
@@ -86,7 +90,7 @@ def packed(samples: Sequence[Encoded], filler: Encoded | None, reduction: Reduct
         weights[start:end] = sample_weights(labels[start:end], reduction)
     inputs = {
         "input_ids": torch.from_numpy(np.concatenate([s.input_ids for s in segments]))[None],
-        "position_ids": torch.from_numpy(np.concatenate([np.arange(n) for n in lengths]))[None],
+        "position_ids": _packed_positions(segments),
         "cu_seq_lens_q": torch.from_numpy(starts.astype(np.int32)),
         **_media(segments),
     }
@@ -106,6 +110,7 @@ def padded(samples: Sequence[Encoded], filler: Encoded | None, reduction: Reduct
     The filler's tokens follow the shortest row; nothing before them sees them.
     """
     rows = [(s.input_ids, s.labels) for s in samples]
+    positions = [s.positions for s in samples]
     media = list(samples)
     real = [len(ids) for ids, _ in rows]
     if filler is not None and not any(s.media for s in samples):
@@ -115,8 +120,9 @@ def padded(samples: Sequence[Encoded], filler: Encoded | None, reduction: Reduct
             rows[k] = tuple(
                 np.concatenate(pair) for pair in zip(rows[k], (filler.input_ids, filler.labels), strict=True)
             )  # type: ignore[assignment]
+            positions[k] = _joined(positions[k], filler.positions)
         else:
-            rows = [(filler.input_ids, filler.labels)]
+            rows, positions = [(filler.input_ids, filler.labels)], [filler.positions]
     if not rows:
         raise ValueError("an empty batch needs a filler")
     longest = max(len(ids) for ids, _ in rows)
@@ -132,6 +138,12 @@ def padded(samples: Sequence[Encoded], filler: Encoded | None, reduction: Reduct
         "attention_mask": torch.from_numpy(mask),
         **_media(media),
     }
+    if any(one is not None for one in positions):
+        placed = np.zeros((3, *shape), np.int64)
+        for i, one in enumerate(positions):
+            if one is not None:
+                placed[:, i, : one.shape[1]] = one
+        inputs["position_ids"] = torch.from_numpy(placed)
     return Batch(
         inputs,
         torch.from_numpy(labels),
@@ -150,9 +162,37 @@ def _counts(weights: np.ndarray, samples: Sequence[Encoded]) -> dict[str, float]
     return counts
 
 
+def _packed_positions(segments: Sequence[Encoded]) -> torch.Tensor:
+    """(1, L), beginning at 0 in every segment; with rotary positions (4, 1, L), them after the plain ones."""
+    plain = np.concatenate([np.arange(len(s.input_ids)) for s in segments])
+    rotary = [s.positions for s in segments if s.positions is not None]
+    if not rotary:
+        return torch.from_numpy(plain)[None]
+    if len(rotary) < len(segments):
+        raise ValueError("rotary positions in some segments only")
+    return torch.from_numpy(np.concatenate([plain[None], np.concatenate(rotary, 1)]))[:, None]
+
+
+def _joined(
+    row: npt.NDArray[np.int64] | None, filler: npt.NDArray[np.int64] | None
+) -> npt.NDArray[np.int64] | None:
+    if row is None or filler is None:
+        return None
+    return np.concatenate([row, filler + row.max() + 1], 1)
+
+
 def _media(samples: Sequence[Encoded]) -> dict[str, torch.Tensor]:
     keys = sorted({key for s in samples for key in s.media})
-    return {
-        key: torch.from_numpy(np.concatenate([s.media[key] for s in samples if key in s.media]))
-        for key in keys
-    }
+    return {key: _shared([s.media[key] for s in samples if key in s.media]) for key in keys}
+
+
+def _shared(parts: Sequence[np.ndarray]) -> torch.Tensor:
+    """Arrays end to end, in a worker process in the shared memory that they are handed over in: copied once, not twice."""
+    tensors = [torch.from_numpy(part) for part in parts]
+    if torch.utils.data.get_worker_info() is None:
+        return torch.cat(tensors)
+    first = tensors[0]
+    shape = (sum(len(one) for one in tensors), *first.shape[1:])
+    count = math.prod(shape)
+    storage = first._typed_storage()._new_shared(count, device=first.device)  # type: ignore[no-untyped-call]  # noqa: SLF001 - as torch's own collate does
+    return torch.cat(tensors, out=first.new(storage).view(shape))

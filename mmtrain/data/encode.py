@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mmdata.errors import DataError, UsageError
 from mmdata.media.paths import resolve
 from mmdata.templates import Slot, Template, get_template
+from schemas.sample import SampleTurn, TextPart
 
 if TYPE_CHECKING:
     from schemas.sample import Media, Sample
@@ -35,6 +36,7 @@ class Encoded:
         labels: (L,) int64, `IGNORED` where a token carries no loss; not shifted.
         media: model inputs of the pictures, for example ``pixel_values``: (tiles, 3, S, S) float32.
         tiles: how many tiles (or images, where a family cuts none) lie in `media`.
+        positions: (3, L) int64 where a family's rotary positions are not simply counted on; None elsewhere.
         counts: what a recipe's loss terms are divided by, besides labels (see `mmtrain.losses.Term`).
     """
 
@@ -42,6 +44,7 @@ class Encoded:
     labels: npt.NDArray[np.int64]
     media: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     tiles: int = 0
+    positions: npt.NDArray[np.int64] | None = None
     counts: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -63,7 +66,7 @@ class Tiles(NamedTuple):
 
 
 class MediaEncoder(Protocol):
-    """How a model family turns pictures into inputs (`mmtrain.data.internvl`, `mmtrain.data.processed`)."""
+    """How a model family turns pictures into inputs (`mmtrain.families`)."""
 
     def measure(self, media: list[Media], root: str | None, max_tiles: int | None) -> list[list[Tiles]]:
         """For each medium its pictures or frames."""
@@ -77,6 +80,12 @@ class MediaEncoder(Protocol):
 
     def dummy(self) -> tuple[Tiles, dict[str, npt.NDArray[Any]]]:
         """The smallest picture, of zeros: what a batch without pictures is given so that all ranks do the same."""
+        ...
+
+    def positions(
+        self, ids: npt.NDArray[np.int64], inputs: dict[str, npt.NDArray[Any]]
+    ) -> npt.NDArray[np.int64] | None:
+        """Rotary positions (3, L) of a sample's ids, or None where tokens are counted on by one."""
         ...
 
 
@@ -140,7 +149,30 @@ class Encoder:
         if self.media is not None and sample.media:
             tiles, inputs = self.media.pixels(sample.media, root, max_tiles)
         ids, labels = self._tokens(sample, tiles)
-        return Encoded(ids, labels, inputs, sum(t.tiles for one in tiles for t in one))
+        return self._made(ids, labels, inputs, sum(t.tiles for one in tiles for t in one))
+
+    def prompt(
+        self, sample: Sample, root: str | None = None, answer: SampleTurn | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+        """A conversation up to where the next answer begins, that answer with what ends it, and the pictures' inputs.
+
+        Args:
+            sample: its last turn is not the model's.
+            root: what relative media paths start from.
+            answer: the turn that follows; None: some text.
+
+        Returns:
+            Ids (P,), ids (A,) and inputs as in `Encoded.media`.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        answer = answer or SampleTurn(
+            "assistant", [TextPart("x")]
+        )  # what stands before does not depend on it
+        encoded = Encoder.encode(self, replace(sample, turns=[*sample.turns, answer], objects=[]), root)
+        last = np.flatnonzero(np.diff((encoded.labels != IGNORED).astype(np.int8), prepend=0) == 1)[-1]
+        return encoded.input_ids[:last], encoded.input_ids[last:], encoded.media
 
     def dummy(self) -> Encoded:
         """A segment that trains nothing: one picture of zeros, no labels."""
@@ -153,7 +185,29 @@ class Encoder:
             tokens = [t for i in ids for t in ([i] * one.tokens if i == self.image_id else [i])]
             tiles = one.tiles
         array = np.array(tokens, np.int64)
-        return Encoded(array, np.full_like(array, IGNORED), inputs, tiles)
+        return self._made(array, np.full_like(array, IGNORED), inputs, tiles)
+
+    def _made(
+        self,
+        ids: npt.NDArray[np.int64],
+        labels: npt.NDArray[np.int64],
+        inputs: dict[str, npt.NDArray[Any]],
+        tiles: int,
+    ) -> Encoded:
+        positions = self.media.positions(ids, inputs) if self.media is not None else None
+        return Encoded(ids, labels, inputs, tiles, positions)
+
+    def unexpanded(self, sample: Sample, root: str | None = None) -> tuple[str, list[int]]:
+        """Text of a sample with one image token for each picture or frame, and its ids; decodes no pixels.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        tiles = self.media.measure(sample.media, root, None) if self.media and sample.media else []
+        single = [[Tiles(1, t.tiles) for t in one] for one in tiles]
+        text, _, _ = self._text(sample, single)
+        ids, _ = self._tokens(sample, single)
+        return text, ids.tolist()
 
     def _filler(self) -> int:
         for token in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):

@@ -27,7 +27,8 @@ from mmdata.errors import DataError
 from mmdata.masks.coarse import target_size
 from mmdata.masks.placed import DrawnMask, MaskSource
 from mmtrain.data.encode import IGNORED, Encoded, Encoder, MediaEncoder, Size, Tiles, media_path
-from mmtrain.data.internvl import MEAN, STD, load_rgb
+from mmtrain.data.internvl import MEAN, STD
+from mmtrain.data.pictures import load_rgb
 from schemas.sample import BoxMask, PhrasePart, PolygonMask
 
 if TYPE_CHECKING:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mmdata.errors import DataError
 from mmdata.tiling import INTERNVL_MAX_TILES, Grid, internvl_grid, internvl_tile_tokens
 from mmtrain.data.encode import Tiles, media_path
+from mmtrain.data.pictures import header_size, load_rgb
+from mmtrain.data.video import FrameRule, frame_count, frames_of
 
 if TYPE_CHECKING:
     from schemas.sample import Media
@@ -35,7 +33,7 @@ class InternVLMedia:
         max_tiles: ``max_dynamic_patch``; several pictures of a sample share it.
         thumbnail: ``use_thumbnail``: a picture of more than one tile gets one more, of the whole.
         dynamic: ``dynamic_image_size``; without it every picture is one tile.
-        frames: most frames of a video, taken evenly; each is one tile.
+        frames: which frames of a video are taken; each is one tile.
     """
 
     tile: int = 448
@@ -44,7 +42,7 @@ class InternVLMedia:
     max_tiles: int = INTERNVL_MAX_TILES
     thumbnail: bool = True
     dynamic: bool = True
-    frames: int = 8
+    frames: FrameRule = field(default_factory=FrameRule)
 
     @property
     def tile_tokens(self) -> int:
@@ -64,7 +62,7 @@ class InternVLMedia:
                 path = media_path(one.paths[0], root)
                 result.append([self._tiles(self._grid(header_size(path), share))])
             else:
-                result.append([Tiles(self.tile_tokens, 1)] * len(frame_paths(one, root, self.frames)))
+                result.append([Tiles(self.tile_tokens, 1)] * frame_count(one, root, self.frames))
         return result
 
     def pixels(
@@ -73,7 +71,7 @@ class InternVLMedia:
         """Tiles and ``pixel_values`` (tiles, 3, S, S) float32, pictures in order.
 
         Raises:
-            DataError: a picture cannot be read to its end.
+            DataError: a picture or video cannot be read to its end.
         """
         share = self._share(media, max_tiles)
         counts: list[list[Tiles]] = []
@@ -85,10 +83,10 @@ class InternVLMedia:
                 arrays.append(self.cut(picture, grid))
                 counts.append([self._tiles(grid)])
             else:
-                frames = [load_rgb(path) for path in frame_paths(one, root, self.frames)]
+                frames = frames_of(one, root, self.frames).pictures
                 arrays += [self.cut(frame, Grid(1, 1)) for frame in frames]
                 counts.append([Tiles(self.tile_tokens, 1)] * len(frames))
-        return counts, {"pixel_values": np.concatenate(arrays)}
+        return counts, {"pixel_values": arrays[0] if len(arrays) == 1 else np.concatenate(arrays)}
 
     def cut(self, picture: Image.Image, grid: Grid) -> npt.NDArray[np.float32]:
         """Tiles of a picture in rows from the top left, then the thumbnail: (tiles, 3, S, S) float32, normalised."""
@@ -111,6 +109,10 @@ class InternVLMedia:
             "pixel_values": np.zeros((1, 3, self.tile, self.tile), np.float32)
         }
 
+    def positions(self, ids: npt.NDArray[np.int64], inputs: dict[str, npt.NDArray[Any]]) -> None:
+        """Tokens are counted on by one."""
+        del ids, inputs
+
     def _share(self, media: list[Media], max_tiles: int | None) -> int:
         most = self.max_tiles if max_tiles is None else max_tiles
         return max(1, most // len(media)) if len(media) > 1 else most
@@ -123,54 +125,3 @@ class InternVLMedia:
     def _tiles(self, grid: Grid) -> Tiles:
         count = grid.tiles + int(self.thumbnail and grid.tiles != 1)
         return Tiles(count * self.tile_tokens, count)
-
-
-@lru_cache(maxsize=65536)
-def header_size(path: str) -> tuple[int, int]:
-    """(width, height) in pixels as stored.
-
-    Raises:
-        DataError: there is no such picture.
-    """
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except Exception as error:  # Pillow's readers raise whatever they stumble over; all of it means: unusable
-        raise DataError(f"{path}: cannot be opened as a picture: {error}") from None
-
-
-def load_rgb(path: str) -> Image.Image:
-    """A picture in RGB, EXIF rotation not applied, as the trainers load it.
-
-    Raises:
-        DataError: it cannot be decoded to its end.
-    """
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except Exception as error:
-        raise DataError(f"{path}: cannot be decoded: {error}") from None
-
-
-_NUMBER = re.compile(r"_(\d+)\.\w+$")
-
-
-def frame_paths(media: Media, root: str | None, most: int) -> list[str]:
-    """Pictures of a video: a list of frames or a folder of ``…_<n>.jpg``; at most `most`, at the middle of even parts.
-
-    Raises:
-        DataError: it is neither, or holds no frame.
-    """
-    if media.kind == "frames":
-        paths = [media_path(path, root) for path in media.paths]
-    else:
-        folder = media_path(media.paths[0], root)
-        if not os.path.isdir(folder):
-            raise DataError(f"{folder}: not a folder of frames; extract the frames of a video file first")
-        names = sorted(os.listdir(folder), key=lambda n: (int(m[1]) if (m := _NUMBER.search(n)) else -1, n))
-        paths = [os.path.join(folder, name) for name in names]
-    if not paths:
-        raise DataError(f"{media.paths[0] if media.paths else 'a video'}: no frames")
-    if len(paths) <= most:
-        return paths
-    return [paths[int((i + 0.5) * len(paths) / most)] for i in range(most)]

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from mmdata.errors import UsageError
 from mmtrain.attention import register
 from mmtrain.data.encode import Encoder, MediaEncoder
+from mmtrain.drop_path import add_drop_path
+from mmtrain.families import family_of
+from mmtrain.liger import apply_liger, check_liger
 from mmtrain.losses import LABEL, Term, weighted_nll
-from mmtrain.parts import apply_parts, family_of, parameter_groups
+from mmtrain.parts import apply_parts, parameter_groups
 
 if TYPE_CHECKING:
     from mmtrain.data.collate import Batch
@@ -19,14 +22,6 @@ if TYPE_CHECKING:
 UNITS = (LABEL,)
 
 groups = parameter_groups
-
-TEMPLATES = {
-    "internvl": "internvl2_5",
-    "qwen2_vl": "qwen2-vl",
-    "qwen2_5_vl": "qwen2-vl",
-    "llava_onevision": "llava-onevision",
-}
-"""The chat template of each model type, where the settings name none."""
 
 
 def load_tokenizer(settings: Settings) -> Any:
@@ -76,27 +71,19 @@ def make_encoder(settings: Settings) -> Encoder:
         UsageError: tokenizer, template or model do not fit.
     """
     config = model_config(settings)
-    template = settings.template or TEMPLATES[config["model_type"]]
+    template = settings.template or family_of(config["model_type"]).template
     return Encoder(load_tokenizer(settings), template, make_media(settings, config))
 
 
 def make_media(settings: Settings, config: dict[str, Any]) -> MediaEncoder:
-    """The family's way with pictures."""
-    if config["model_type"] == "internvl":
-        from mmtrain.data.internvl import InternVLMedia
+    """The family's way with pictures.
 
-        vision = config.get("vision_config", {})
-        size = vision.get("image_size", 448)
-        return InternVLMedia(
-            tile=size[0] if isinstance(size, list) else size,
-            tokens=config.get("image_seq_length"),
-            min_tiles=settings.min_tiles,
-            max_tiles=settings.max_tiles,
-            thumbnail=settings.thumbnail,
-            dynamic=settings.dynamic_tiles,
-            frames=settings.video_frames,
-        )
-    raise UsageError(f"model type {config['model_type']!r}: the chat recipe has no way with its pictures")
+    Raises:
+        UsageError: the model directory lacks what it needs for that, or settings are given that say nothing to it.
+    """
+    family = family_of(config["model_type"])
+    family.check(settings)
+    return family.media(settings, config)
 
 
 def make_model(settings: Settings, tokenizer: Any) -> Any:
@@ -112,11 +99,13 @@ def load_model(settings: Settings) -> Any:
     """The model with its weights.
 
     Raises:
-        UsageError: they cannot be loaded.
+        UsageError: they cannot be loaded, or the settings ask for what the model or machine has not.
     """
     import torch
     from transformers import AutoModelForImageTextToText
 
+    if settings.use_liger_kernel:
+        check_liger()
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[settings.dtype]
     attention = {"": "sdpa", "text_config": register(), "vision_config": "sdpa"}
     try:
@@ -125,6 +114,10 @@ def load_model(settings: Settings) -> Any:
         )
     except (OSError, ValueError) as error:
         raise UsageError(f"model: {settings.model}: cannot be loaded: {error}") from None
+    if settings.use_liger_kernel:
+        apply_liger(model)
+    if settings.vision.drop_path_rate:
+        add_drop_path(model, settings.vision.drop_path_rate)
     if settings.gradient_checkpointing:
         kwargs = {"use_reentrant": False}
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)  # type: ignore[no-untyped-call]

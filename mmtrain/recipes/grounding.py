@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import UsageError
 from mmtrain.data.grounding import MARKS, SEG, UNIT, GroundingEncoder
+from mmtrain.families import family_of
 from mmtrain.losses import LABEL, Term, forward_nll
 from mmtrain.parts import apply_parts, grouped, parameter_groups
 from mmtrain.recipes import chat
@@ -83,7 +84,7 @@ def make_encoder(settings: Settings) -> GroundingEncoder:
     """
     config = chat.model_config(settings)
     decoder = json.loads((decoder_path(settings) / "config.json").read_text("utf-8"))
-    template = settings.template or chat.TEMPLATES[config["model_type"]]
+    template = settings.template or family_of(config["model_type"]).template
     return GroundingEncoder(
         load_tokenizer(settings),
         template,

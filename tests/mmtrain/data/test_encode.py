@@ -14,6 +14,7 @@ from mmdata.errors import DataError, UsageError
 from mmdata.templates import get_template
 from mmtrain.data.encode import IGNORED, Encoder
 from mmtrain.data.internvl import InternVLMedia
+from mmtrain.data.video import FrameRule
 from schemas.sample import Media, MediaPart, Sample, SampleTurn, TextPart
 
 TALK = [
@@ -157,7 +158,9 @@ def test_frames_of_a_video_are_a_tile_each(tmp_path: Path, tokenizer: Any) -> No
         noise(tmp_path / f"f_{i}.jpg", 40, 30)
     talk = sample([("user", "<image>\nWhat?"), ("assistant", "left")], [str(tmp_path)])
     talk.media[0].kind = "video"
-    encoded = Encoder(tokenizer, "internvl2_5", InternVLMedia(tile=28, tokens=1, frames=4)).encode(talk)
+    encoded = Encoder(
+        tokenizer, "internvl2_5", InternVLMedia(tile=28, tokens=1, frames=FrameRule(most=4))
+    ).encode(talk)
     assert encoded.media["pixel_values"].shape == (4, 3, 28, 28)
     text = tokenizer.decode(encoded.input_ids)
     one = "<img><IMG_CONTEXT></img>"

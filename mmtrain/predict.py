@@ -1,0 +1,124 @@
+"""A model's answer to one question as files: JSON with the masks as RLE, and the picture with the masks laid over it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from mmdata import masks
+
+if TYPE_CHECKING:
+    from mmtrain.loading import Answer, Model
+
+ANSWER, OVERLAY = "answer.json", "overlay.png"
+
+COLORS = (
+    (230, 25, 75),
+    (60, 180, 75),
+    (67, 99, 216),
+    (245, 130, 49),
+    (145, 30, 180),
+    (66, 212, 244),
+    (240, 50, 230),
+)
+"""Of masks, one after the other, over again after the last."""
+
+_PHRASE = re.compile(
+    r"(?:<p>(?P<phrase>(?:(?!<p>|</p>|\[SEG\]).)*)</p>\s*)?(?P<masks>(?:\[SEG\]\s*)*\[SEG\])", re.DOTALL
+)
+
+
+class Predicted(NamedTuple):
+    """What was written: the answer, and the files."""
+
+    answer: Answer
+    json: Path
+    overlay: Path | None
+
+
+def phrases(text: str) -> list[str]:
+    """The phrase of each ``[SEG]`` of an answer; several after one phrase share it, one without has the empty one."""
+    found: list[str] = []
+    for match in _PHRASE.finditer(text):
+        found += [(match["phrase"] or "").strip()] * match["masks"].count("[SEG]")
+    return found
+
+
+def described(answer: Answer) -> list[dict[str, Any]]:
+    """Of each mask: its phrase, score, area in pixels, box (left, top, width, height) and compressed COCO RLE."""
+    found = []
+    for name, mask, score in zip(phrases(answer.text), answer.masks, answer.scores, strict=True):
+        rle = masks.encode(mask)
+        box = [int(v) for v in masks.bbox(rle)]
+        found.append(
+            {
+                "phrase": name,
+                "score": round(float(score), 6),
+                "area": int(masks.area(rle)),
+                "box": box,
+                "rle": dict(rle),
+            }
+        )
+    return found
+
+
+def overlay(picture: Image.Image, drawn: npt.NDArray[np.uint8], *, strength: float = 0.5) -> Image.Image:
+    """A picture with masks laid over it, each in a colour of its own, later ones on top.
+
+    Args:
+        picture: RGB.
+        drawn: (N, H, W) of 0 and 1, of the picture's size.
+        strength: how much of the colour, 0 to 1.
+    """
+    pixels = np.asarray(picture.convert("RGB"), np.float32).copy()
+    for number, mask in enumerate(drawn):
+        color = np.array(COLORS[number % len(COLORS)], np.float32)
+        inside = mask != 0
+        pixels[inside] = pixels[inside] * (1 - strength) + color * strength
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def predict(
+    model: Model, image: str, question: str, output: str | Path, *, max_new_tokens: int = 512
+) -> Predicted:
+    """Ask, and write the answer into a folder.
+
+    Args:
+        model: see `mmtrain.load`.
+        image: path of a picture.
+        question: what to ask.
+        output: folder, made with its parents.
+        max_new_tokens: the answer ends there at the latest.
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    answer = model.answer(image, question, max_new_tokens=max_new_tokens)
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {"image": image, "question": question, "answer": answer.text, "masks": described(answer)}
+    _write(folder / ANSWER, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
+    shown = None
+    if model.draws:
+        from io import BytesIO
+
+        from mmtrain.data.pictures import load_rgb
+
+        stream = BytesIO()
+        overlay(load_rgb(image), answer.masks).save(stream, "PNG")
+        shown = folder / OVERLAY
+        _write(shown, stream.getvalue())
+    return Predicted(answer, folder / ANSWER, shown)
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    os.replace(partial, path)

@@ -1,0 +1,432 @@
+"""Training masks: what learns, that ranks and ZeRO stages agree on mixed batches, resume, export, prediction."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+sys.path.insert(0, str(Path(__file__).parent))
+import scenes  # noqa: E402
+
+from mmdata.errors import UsageError  # noqa: E402
+from mmtrain.tiny import make_tiny  # noqa: E402
+from mmtrain.tiny_sam2 import make_tiny_sam2  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*is_gradient_checkpointing:FutureWarning"
+)  # peft asks for it
+
+ZERO = {stage: {"zero_optimization": {"stage": stage}} for stage in (0, 1, 2, 3)}
+ZERO[3]["zero_optimization"]["stage3_param_persistence_threshold"] = 0  # every weight is cut and gathered
+LORA = {"language": {"tuning": "lora"}, "vision": {"tuning": "frozen"}, "lora": {"dropout": 0.0, "r": 4}}
+FROZEN = {"tuning": "frozen"}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny language model whose tokenizer knows no [SEG], and a tiny decoder."""
+    folder = tmp_path_factory.mktemp("grounding")
+    make_tiny_sam2(folder / "sam2", side=64)
+    make_tiny("internvl", folder / "vlm", text=["Where is the red square?", "The corner."])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return scenes.make(tmp_path_factory.mktemp("scenes"))
+
+
+def plain(models: Path, data: dict[str, Path], output: Path, *kinds: str, **more: Any) -> dict[str, Any]:
+    """Settings as JSON."""
+    section = {"decoder_name_or_path": str(models / "sam2"), **more.pop("section", {})}
+    return {
+        "model": str(models / "vlm"),
+        "output_dir": str(output),
+        "recipe": "grounding",
+        "section": section,
+        "train": [{"path": str(data[k]), "media_root": str(data[k].parent)} for k in kinds or tuple(data)],
+        "max_length": 256,
+        "max_tiles": 2,
+        "packed_tiles": 8,
+        "max_steps": 3,
+        "learning_rate": 1e-3,
+        "dtype": "fp32",
+        "dataloader_num_workers": 0,
+        "report_to": [],
+        "save_steps": 0,
+        **more,
+    }
+
+
+def built(settings: dict[str, Any]) -> tuple[Any, Any]:
+    """The model and the encoder of settings."""
+    from mmtrain.recipes import grounding
+    from mmtrain.settings import from_plain
+
+    made = from_plain(settings)
+    encoder = grounding.make_encoder(made)
+    return grounding.make_model(made, encoder.tokenizer), encoder
+
+
+def batch_of(
+    encoder: Any, settings: dict[str, Any], places: list[tuple[int, int]], packing: bool = True
+) -> Any:
+    from mmtrain.data.loader import Batches
+    from mmtrain.data.sources import Reader
+    from mmtrain.settings import from_plain
+
+    reader = Reader(from_plain(settings).train, encoder, max_length=256)
+    make = Batches(reader, packing=packing, filler=True, reduction="token", stop=True)
+    return make.collate([reader.encode(*place) for place in places])
+
+
+def learned(model: Any, batch: Any, units: int = 1) -> set[str]:
+    """Names of the weights that get a gradient."""
+    from mmtrain.recipes import grounding
+
+    model.train()
+    terms = grounding.loss(model, batch)
+    sum(term.total * term.weight for term in terms.values()).backward()
+    return {
+        name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.abs().sum() > 0)
+    }
+
+
+def parts(names: set[str]) -> set[str]:
+    """Which parts of the model names belong to."""
+    found = set()
+    for name in names:
+        if name.startswith("vlm."):
+            kind = (
+                "vision" if "vision_tower" in name else "projector" if "multi_modal" in name else "language"
+            )
+            kind = "adapter" if "lora_" in name else "rows" if "trainable_tokens" in name else kind
+        else:
+            kind = ".".join(name.split(".")[:2]) if name.startswith("decoder.") else "projection"
+        found.add(kind)
+    return found
+
+
+ALL = {"vision", "projector", "language", "decoder.vision_encoder", "decoder.mask_decoder", "projection"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"section": {"encoder": {"tuning": "full"}}}, ALL),
+        ({}, ALL - {"decoder.vision_encoder"}),
+        ({"section": {"decoder": FROZEN}}, {"vision", "projector", "language", "projection"}),
+        (
+            {"section": {"projection": FROZEN}, "vision": FROZEN, "projector": FROZEN},
+            {"language", "decoder.mask_decoder"},
+        ),
+        (LORA | {"projector": FROZEN}, {"adapter", "rows", "decoder.mask_decoder", "projection"}),
+    ],
+    ids=["all", "default", "decoder frozen", "language and decoder", "lora"],
+)
+def test_gradients_reach_exactly_what_is_trained(
+    changes: dict[str, Any], expected: set[str], models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = plain(models, data, tmp_path, "rle", **changes)
+    model, encoder = built(settings)
+    found = learned(model, batch_of(encoder, settings, [(0, 0), (0, 1)]))
+    assert parts(found) == expected
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    # Adapters begin with one side 0, behind which the other has no gradient yet; a frozen [SEG]-less row has none either.
+    assert found <= trained
+    silent = {name for name in trained - found if "lora_A" not in name}
+    assert not silent
+
+
+def test_batches_without_masks_touch_the_decoder_and_change_nothing(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = plain(models, data, tmp_path, "rle", "image", "text")
+    model, encoder = built(settings)
+    batch = batch_of(encoder, settings, [(1, 0), (2, 0)])
+    from mmtrain.recipes import grounding
+
+    terms = grounding.loss(model.train(), batch)
+    assert {name: float(t.total.detach()) for name, t in terms.items() if name != "ce"} == {
+        "bce": 0.0,
+        "dice": 0.0,
+    }
+    sum(t.total * t.weight for t in terms.values()).backward()
+    heads = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("vlm.")]
+    assert all(p.grad is not None and not p.grad.any() for p in heads)
+
+
+def test_the_loss_does_not_depend_on_batch_mates_or_packing(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    """Padding and neighbours of other sizes are excluded: sums of a batch are the sums of its samples."""
+    from mmtrain.recipes import grounding
+
+    settings = plain(models, data, tmp_path)
+    model, encoder = built(settings)
+    model.train()
+    places = [(0, 1), (1, 2), (2, 1), (3, 0), (0, 2)]
+
+    def sums(which: list[tuple[int, int]], packing: bool) -> dict[str, float]:
+        with torch.no_grad():
+            found = grounding.loss(model, batch_of(encoder, settings, which, packing))
+        return {name: float(term.total) for name, term in found.items()}
+
+    alone = [sums([place], True) for place in places]
+    expected = {name: sum(one[name] for one in alone) for name in alone[0]}
+    assert expected["bce"] > 0
+    assert sums(places, True) == pytest.approx(expected, rel=1e-5)
+    assert sums(places, False) == pytest.approx(expected, rel=1e-5)
+
+
+def test_mask_tokens_are_added_and_their_rows_trained(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    import shutil
+
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    bare = tmp_path / "bare"
+    shutil.copytree(models / "vlm", bare)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        text = (bare / file).read_text()
+        for mark, other in (("[SEG]", "[XYZ]"), ('"<p>"', '"<q>"'), ('"</p>"', '"</q>"')):
+            text = text.replace(mark, other)
+        (bare / file).write_text(text)
+    before = len(AutoTokenizer.from_pretrained(bare))
+    rows = AutoModelForImageTextToText.from_pretrained(bare).get_input_embeddings().num_embeddings
+    assert rows == before
+    settings = plain(models, data, tmp_path, "rle", model=str(bare), **LORA)
+    model, encoder = built(settings)
+    assert len(encoder.tokenizer) == before + 3
+    assert model.vlm.get_input_embeddings().weight.shape[0] == before + 3
+    assert "rows" in parts(learned(model, batch_of(encoder, settings, [(0, 1)])))
+    with pytest.raises(UsageError, match="language: frozen"):
+        built(plain(models, data, tmp_path, "rle", model=str(bare), language=FROZEN))
+
+
+def test_a_missing_decoder_is_told_before_anything_is_loaded(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    from mmtrain.recipes import grounding
+    from mmtrain.settings import from_plain
+
+    wrong = plain(models, data, tmp_path, section={"decoder_name_or_path": str(tmp_path)})
+    with pytest.raises(UsageError, match="no mask decoder there"):
+        grounding.model_config(from_plain(wrong))
+    wrong = plain(models, data, tmp_path, section={"decoder_name_or_path": str(models / "vlm")})
+    with pytest.raises(UsageError, match="expected sam2"):
+        grounding.model_config(from_plain(wrong))
+
+
+# --- whole runs -------------------------------------------------------------------------------------------------------
+
+
+def losses(result: dict[str, Any]) -> list[tuple[float, ...]]:
+    assert "error" not in result, result
+    names = ("loss", "loss_ce", "loss_bce", "loss_dice")
+    return [tuple(entry[name] for name in names) for entry in result["log"] if "loss" in entry]
+
+
+def test_a_run_falls_evaluates_and_comes_back_from_its_export(
+    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any
+) -> None:
+    """One process: a mixture of all kinds, terms by name, held-out masks; export, load, predict, evaluate, validate."""
+    import mmdata
+    import mmtrain
+    from mmtrain.evaluate import evaluate
+    from mmtrain.export import export
+    from mmtrain.predict import predict
+
+    start, finish = launch
+    held = [{"path": str(data["rle"]), "media_root": str(data["rle"].parent)}]
+    run = plain(models, data, tmp_path / "run", eval=held, eval_steps=6, max_steps=6, save_steps=6)
+    bad = scenes.write(tmp_path, "bad.json", json.loads(data["rle"].read_text()))
+    records = json.loads(bad.read_text())
+    records[1]["conversations"][1]["value"] += " <p> more </p> [SEG]"
+    bad.write_text(json.dumps(records))
+    wrong = [{"path": str(bad), "media_root": str(data["rle"].parent)}]
+    stop = {**run, "train": wrong, "output_dir": str(tmp_path / "stop")}
+    left = {**stop, "on_bad_sample": "quarantine", "output_dir": str(tmp_path / "left"), "max_steps": 2}
+    found, stopped, quarantined = finish(start([run, stop, left], tmp_path / "w"), tmp_path / "w")
+
+    told = losses(found)
+    assert told[-1][0] < told[0][0]
+    for loss, ce, bce, dice in told:
+        assert loss == pytest.approx(1.0 * ce + 2.0 * bce + 0.5 * dice, rel=1e-6)
+    (evaluation,) = [e for e in found["log"] if "eval_loss" in e]
+    assert evaluation.keys() >= {"eval_loss_bce", "eval_ciou", "eval_giou", "eval_recall"}
+    assert "bad.json: record 1" in stopped["error"]
+    assert "[SEG]" in stopped["error"]
+    assert quarantined["bad_samples"] >= 1
+
+    done = export(tmp_path / "run", tmp_path / "model")
+    assert done.difference == 0.0
+    assert not [p for p in (tmp_path / "model").rglob("*") if p.suffix in (".bin", ".pt", ".pkl", ".pth")]
+    model = mmtrain.load(tmp_path / "model")
+    scored = evaluate(
+        model,
+        str(data["rle"]),
+        media_root=str(data["rle"].parent),
+        text="given",
+        output=tmp_path / "scores",
+    )
+    # The masks of the exported model are those of the last evaluation in training.
+    assert scored.scores.giou == pytest.approx(evaluation["eval_giou"], abs=1e-3)
+    assert scored.scores.ciou == pytest.approx(evaluation["eval_ciou"], abs=1e-3)
+    assert (scored.scores.masks, scored.scores.missing) == (6, 0)
+    predictions = tmp_path / "scores" / "predictions.json"
+    report = mmdata.validate(str(predictions), media_root=str(data["rle"].parent))
+    assert [f.code for f in report.findings if f.severity == "error"] == []
+    again = mmdata.open(str(predictions)).sample(0)
+    assert mmdata.masks.of(again).shape == (1, 60, 80)
+
+    answered = predict(
+        model, str(data["rle"].parent / "0.png"), "Where is it?", tmp_path / "one", max_new_tokens=6
+    )
+    told_json = json.loads(answered.json.read_text())
+    assert told_json["answer"] == answered.answer.text
+    assert len(told_json["masks"]) == answered.answer.text.count("[SEG]")
+    from PIL import Image
+
+    assert answered.overlay is not None
+    with Image.open(answered.overlay) as shown:
+        assert shown.size == (80, 60)
+
+
+def test_loading_something_else_is_told(models: Path, tmp_path: Path) -> None:
+    import mmtrain
+
+    with pytest.raises(UsageError, match=r"mmtrain\.json is missing"):
+        mmtrain.load(models / "vlm")
+
+
+CASES = (("full", {}, True), ("full", {}, False), ("lora", LORA, True))
+
+
+def matrix(
+    models: Path, data: dict[str, Path], folder: Path, accumulation: int, stages: list[int]
+) -> list[Any]:
+    runs = []
+    for stage in stages:
+        for name, changes, packing in CASES:
+            more = {"packing": packing, "gradient_accumulation_steps": accumulation, "deepspeed": ZERO[stage]}
+            # Two sequences of about one sample each a rank: most steps have a rank with masks beside one without.
+            more |= (
+                {"max_length": 170, "packing_window": 4} if packing else {"per_device_train_batch_size": 1}
+            )
+            more |= {"section": {"encoder": {"tuning": "full"}}, "max_steps": 4, **changes}
+            runs.append(plain(models, data, folder / f"{stage}-{name}-{packing}", **more))
+    return runs
+
+
+def agree(models: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stages: list[int]) -> None:
+    start, finish = launch
+    one, two = tmp_path / "one", tmp_path / "two"
+    alone = finish(start(matrix(models, data, one, 2, [0]), one), one, 500)
+    together = finish(start(matrix(models, data, two, 1, stages), two, ranks=2), two, 550)
+    for number, result in enumerate(together):
+        expected = alone[number % len(CASES)]
+        for ours, theirs in zip(losses(result), losses(expected), strict=True):
+            assert ours == pytest.approx(theirs, rel=5e-5)
+        assert result["order_hash"] == expected["order_hash"]
+
+
+@pytest.mark.slow
+def test_two_ranks_equal_one_on_mixed_batches_in_every_stage(
+    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any
+) -> None:
+    """Text, pictures and masks in any mixture over the ranks; no stage waits for ever, all give one process's losses."""
+    agree(models, data, tmp_path, launch, [0, 2, 3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [0, 2, 3])
+@pytest.mark.parametrize("changes", [{}, LORA], ids=["full", "lora"])
+def test_a_killed_run_goes_on_bit_for_bit(
+    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stage: int, changes: dict[str, Any]
+) -> None:
+    start, finish = launch
+    more = {"max_steps": 7, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
+    whole, cut = (plain(models, data, tmp_path / name, **more) for name in ("whole", "cut"))
+    killed = start([{**cut, "kill_after": 5}], tmp_path / "killed", 2)
+    killed.communicate(timeout=500)
+    assert killed.returncode != 0
+    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 500)
+    assert resumed["first_step"] == 4
+    assert losses(resumed) == losses(expected)
+    assert resumed["order_hash"] == expected["order_hash"]
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "llava_onevision"])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_every_family_grounds(
+    family: str, dtype: str, data: dict[str, Path], models: Path, tmp_path: Path
+) -> None:
+    """Packed and padded give one loss, and a given answer gets a mask for each [SEG] at the picture's size."""
+    from mmtrain.data.sources import Reader
+    from mmtrain.loading import Model
+    from mmtrain.recipes import grounding
+    from mmtrain.settings import from_plain
+
+    make_tiny(family, tmp_path / family)
+    settings = plain(models, data, tmp_path, "rle", "text", model=str(tmp_path / family), dtype=dtype)
+    model, encoder = built(settings)
+    model.train()
+    places = [(0, 1), (1, 0), (0, 0)]
+    found = []
+    for packing in (True, False):
+        batch = batch_of(encoder, settings, places, packing).to(
+            torch.device("cpu"), next(model.parameters()).dtype
+        )
+        with torch.no_grad():
+            terms = grounding.loss(model, batch)
+        found.append({name: float(term.total) for name, term in terms.items()})
+    assert found[0] == pytest.approx(found[1], rel=1e-5 if dtype == "fp32" else 0.02)
+    sample = Reader(from_plain(settings).train, encoder, max_length=256).sample(0, 1)
+    answer = Model("grounding", model.eval(), encoder).follow(sample, 1, root=str(data["rle"].parent))
+    assert answer.text == "The <p> red square </p> [SEG] and the <p> corner </p> [SEG]."
+    assert answer.masks.shape == (2, 64, 74)
+
+
+def test_the_preflight_stops_mismatches_with_file_record_and_reason(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    import numpy as np
+
+    from mmdata import masks
+    from mmtrain.config import parse_config
+    from mmtrain.preflight import preflight
+
+    records = json.loads(data["rle"].read_text())
+    records[2]["segmentation"] = [masks.encode(np.ones((10, 12), np.uint8))]
+    path = scenes.write(tmp_path, "wrong.json", records)
+    config = {
+        "model_name_or_path": str(models / "vlm"),
+        "output_dir": str(tmp_path / "run"),
+        "recipe": "grounding",
+        "grounding": {"decoder_name_or_path": str(models / "sam2")},
+        "bf16": False,
+        "max_length": 256,
+        "data": {"train": {"path": str(path), "media_root": str(data["rle"].parent)}},
+    }
+    steps = {step.name: step for step in preflight(parse_config(config, "run.yaml"), step=False)}
+    assert steps["data"].verdict == "failed"
+    assert any("G16" in line for line in steps["data"].lines)
+    assert steps["lengths"].verdict == "failed"
+    (line,) = [line for line in steps["lengths"].lines if "record 2" in line]
+    assert str(path) in line
+    assert "10 x 12" in line
+    assert "68 x 68" in line
+    config["grounding"] = {"decoder_name_or_path": str(tmp_path)}
+    (only,) = preflight(parse_config(config, "run.yaml"), step=False)
+    assert only.verdict == "failed"
+    assert "no mask decoder there" in only.lines[0]
+    with pytest.raises(UsageError, match="the recipe is chat"):
+        parse_config({**config, "recipe": "chat"}, "run.yaml")
