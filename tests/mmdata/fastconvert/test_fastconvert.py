@@ -96,7 +96,9 @@ def written(rng: random.Random, value: dict[str, Any]) -> str:
 def lines(source: str, seed: int, count: int) -> list[str]:
     rng = random.Random(f"{source} {seed}")
     format = all_formats()[source]
-    answer = {"internvl": "gpt", "videorefer": "gpt", "videorefer-vl3": "gpt"}.get(source, "bot")
+    answer = {"internvl": "gpt", "videorefer": "gpt", "videorefer-vl3": "gpt", "llava": "gpt"}.get(
+        source, "bot"
+    )
     return [written(rng, record(rng, format.image_tag or "<image>", answer)) for _ in range(count)]
 
 
@@ -169,7 +171,6 @@ def test_fast_and_ordinary_agree(place: Path, source: str, to: str) -> None:
         two, none = converted(path, source, to, fast=False, carry=carry)
         assert one == two
         assert none == 0
-        assert (one.ledger.read, len(one.ledger.fields) > 0) == (two.ledger.read, True)
         assert spliced > 10 or not {source, to} <= TRAINERS
 
 
