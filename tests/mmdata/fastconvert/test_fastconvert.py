@@ -245,7 +245,8 @@ def test_a_record_without_findings_gets_no_warning(place: Path) -> None:
     """
     clean = 0
     for source, to in PAIRS:
-        if to in MIXTURES:
+        # Neighbour formats have fewer checks, so that what they do not look for is news to the target's.
+        if to in MIXTURES or not {source, to} <= TRAINERS:
             continue
         format = all_formats()[source]
         checker = RecordChecker(DataSet("in", format), list(selected(source)), Options(media="none"))
