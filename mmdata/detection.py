@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import AmbiguousFormat, UsageError
-from mmdata.format import Evidence, Format, all_formats, get_format
+from mmdata.format import Evidence, Format, Guess, all_formats, get_format
 from mmdata.neighbours import what_is
 
 if TYPE_CHECKING:
@@ -110,6 +110,9 @@ def detect(path: str) -> Detection:
 def detect_source(source: Source) -> Detection:
     """`detect` on an open source; leaves it at its start (what was read is remembered)."""
     head = source.head(HEAD_BYTES)
+    kind = getattr(source, "kind", None)
+    if kind is not None:
+        return _detect_container(source, kind.name)
     evidence = Evidence(
         container=source.container, records=sample(head, source.container), head=head, path=source.path
     )
@@ -119,6 +122,17 @@ def detect_source(source: Source) -> Detection:
         claims.append(Candidate(name, guess.confidence, guess.reasons))
     claims.sort(key=lambda c: -c.confidence)
     return Detection(source.path, source.container, tuple(claims), what_is(evidence))
+
+
+def _detect_container(source: Source, name: str) -> Detection:
+    """A container is of the format of its name; what its records say is for the checks."""
+    evidence = Evidence(container=name, records=[], head=b"", path=source.path)
+    claims = []
+    for other, format in all_formats().items():
+        guess = format.sniff(evidence) if format.container == name else Guess(0.0, (f"the file is {name}",))
+        claims.append(Candidate(other, guess.confidence, guess.reasons))
+    claims.sort(key=lambda c: -c.confidence)
+    return Detection(source.path, name, tuple(claims), None)
 
 
 def sample(head: bytes, container: str) -> list[Any]:

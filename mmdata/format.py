@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mmdata.encoding import Encoding
-    from schemas.sample import Origin, Sample
+    from schemas.sample import Sample
 
 Speaker = Literal["user", "assistant", "system"]
-Container = Literal["array", "jsonl", "array-or-jsonl", "object", "lines"]
+Container = str
+"""How records lie in a file: `array`, `jsonl`, `array-or-jsonl`, `object`, `lines`, or a name of `mmdata.containers`."""
 MediaKind = Literal["image", "video", "frames", "sidecar"]
 
 
@@ -76,6 +77,9 @@ class Format:
         from_sample: canonical sample, what the encoder may ask -> record; None where nothing can be converted to it.
         variants: further names of ``mmdata convert --to`` that write this format in another way -> their encoder.
         paths: how the trainer resolves the paths, for people.
+        dialogues: of records without turns: the ways to make a conversation of one, for ``--dialogue``; `to_sample`
+            then takes one as its third argument.
+        file_type: ``"module:Class"`` of a whole file, where that is no list of records.
         mixture: the file lists data sets instead of records (``data.txt``, InternVL's meta).
     """
 
@@ -93,10 +97,12 @@ class Format:
     kind: Callable[[Mapping[str, Any]], str]
     media: Callable[[Mapping[str, Any]], list[MediaRef]]
     sniff: Callable[[Evidence], Guess]
-    to_sample: Callable[[Mapping[str, Any], Origin], Sample] | None = None
+    to_sample: Callable[..., Sample] | None = None
     from_sample: Callable[[Sample, Encoding], dict[str, Any]] | None = None
     variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
     paths: str = ""
+    dialogues: tuple[str, ...] = ()
+    file_type: str = ""
     mixture: bool = False
     aliases: tuple[str, ...] = field(default=())
 

@@ -30,7 +30,7 @@ def no_conversations(record: RecordView) -> Iterator[Hit]:
     Bad (internvl): {"conversation": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
     Good (internvl): {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
     """
-    if "conversations" in record.raw:
+    if "conversations" in record.raw or record.format.dialogues:
         return
     wrong = next((key for key in _CONVERSATION_KEYS if isinstance(record.raw.get(key), list)), None)
     if wrong is None:

@@ -18,6 +18,8 @@ FAMILIES = {
     "K": "Geometry of masks (`--masks full`)",
     "I": "InternVL",
     "M": "InternVL meta file",
+    "O": "COCO annotations",
+    "W": "Parquet files and tar shards",
 }
 
 _FIXABLE = {

@@ -63,11 +63,18 @@ class FastPath:
         )
         self.watched = frozenset(itertools.chain.from_iterable(c.keys for c in checks))
         self.extra: dict[str, dict[str, bool]] = {}
+        self.decode: Callable[[bytes], Any]
+        self.accept: Callable[[Any], tuple[int, Layout] | None]
         self._build()
 
     def _build(self) -> None:
+        if "conversations" not in self.format.record.model_fields:
+            # Records without turns have no fast path: every one meets the check bodies.
+            self.decode = self.accept = _declined
+            self.source = ""
+            return
         struct = self.struct = struct_of(self.format.record, self.extra)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+        self.decode = msgspec.json.Decoder(struct).decode
         fields = [f for f in msgspec.structs.fields(struct) if f.name not in ("conversations", "id")]
         # What has a string or a list in the record type may be a path; `Layouts` asks the format which are.
         layouts = Layouts(self.format, tuple(f.name for f in fields if not f.name.startswith("extra_")))
@@ -93,7 +100,7 @@ class FastPath:
             "FILE_NAME": _file_name,
         }
         exec(compile(self.source, f"<fast path of {self.format.name}>", "exec"), namespace)  # noqa: S102 - own source
-        self.accept: Callable[[Any], tuple[int, Layout] | None] = namespace["accept"]
+        self.accept = namespace["accept"]
 
     def learn(self, error: Exception) -> bool:
         """Let an unknown key through that no check looks at. True if the decoder was rebuilt and is worth another try."""
@@ -122,6 +129,10 @@ class FastPath:
                     self._build()
                     return True
         return False
+
+
+def _declined(data: Any) -> Any:
+    raise msgspec.DecodeError(f"no fast path for {type(data).__name__}")
 
 
 def _file_name(path: Any) -> str | None:
