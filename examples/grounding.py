@@ -1,4 +1,4 @@
-"""Train masks from words in about two minutes on a CPU: ``python examples/grounding.py [FOLDER]``.
+"""Train masks from words in a few minutes on a CPU: ``python examples/grounding.py [FOLDER]``.
 
 Generates scenes (shapes on textures) as GeoPixel records, half with their masks as RLE and half as polygon files, trains a
 tiny language model and a tiny SAM 2 from random weights with `mmtrain`, and measures the masks on scenes that it never saw.
@@ -197,7 +197,7 @@ def main(folder: Path, steps: int, scenes: int) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default="grounding-demo", type=Path)
-    parser.add_argument("--steps", type=int, default=500, help="optimizer steps of eight scenes")
+    parser.add_argument("--steps", type=int, default=900, help="optimizer steps of eight scenes")
     parser.add_argument("--scenes", type=int, default=3000, help="training scenes")
     chosen = parser.parse_args()
     main(chosen.folder, chosen.steps, chosen.scenes)
