@@ -131,13 +131,13 @@ def graft(edited: Sample, carried: Carried) -> None:
 
     Masks, text and media are the edited record's own.
     """
-    from mmdata.formats._shared.encode import RESERVED
+    from mmdata.formats._shared.encode import COLUMNS, RESERVED
 
     original = carried.record
     if edited.id is None:
         edited.id = original.get("id")
     for key, value in original.items():
-        if key not in edited.extras and key not in RESERVED:
+        if key not in edited.extras and key not in RESERVED | COLUMNS:
             edited.extras[key] = value
 
 

@@ -163,8 +163,11 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
     try:
         convert_all(tasks, sink, jobs)
         root = os.path.relpath(tasks[0].base, final)
-        kind = mixture_of(target(tasks[0].to)[0])
+        format = target(tasks[0].to)[0]
+        kind = mixture_of(format)
         files = write_mixture(kind, mixtures, sink.sources, "./" if root == "." else root) if kind else []
+        if format.described is not None:
+            files += [(name, text.encode()) for name, text in format.described(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]
         report = sink.finish(files, said)
     finally:

@@ -52,7 +52,7 @@ def open(
     except BaseException:
         source.close()
         raise
-    return Dataset(source, format, max_record_bytes=max_record_bytes)
+    return Dataset(source, format.of(path), max_record_bytes=max_record_bytes)
 
 
 class Dataset(Sequence[Any]):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmdata.errors import AmbiguousFormat, UsageError
 from mmdata.format import Evidence, Format, Guess, all_formats, get_format
 from mmdata.neighbours import what_is
+from mmdata.plugins import tell
 
 if TYPE_CHECKING:
     from mmdata.io.read import Source
@@ -117,8 +118,15 @@ def detect_source(source: Source) -> Detection:
         container=source.container, records=sample(head, source.container), head=head, path=source.path
     )
     claims = []
-    for name, format in all_formats().items():
-        guess = format.sniff(evidence)
+    formats = all_formats()
+    for name, format in formats.items():
+        try:
+            guess = format.sniff(evidence)
+        except Exception as error:
+            if not formats.is_foreign(name):
+                raise
+            tell(f"format {name!r} cannot look at {source.path}: {type(error).__name__}: {error}")
+            continue
         claims.append(Candidate(name, guess.confidence, guess.reasons))
     claims.sort(key=lambda c: -c.confidence)
     return Detection(source.path, source.container, tuple(claims), what_is(evidence))

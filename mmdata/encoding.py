@@ -236,8 +236,9 @@ class Encoding:
     def pixel_box(self, mask: BoxMask, size: Size) -> Box:
         """A box in whole pixels, right and bottom exclusive: Python's `round`, clamped to the picture."""
         height, width = size
-        x = [min(max(round(v * width / mask.scale), 0), width) for v in (mask.box[0], mask.box[2])]
-        y = [min(max(round(v * height / mask.scale), 0), height) for v in (mask.box[1], mask.box[3])]
+        across, down = (mask.scale, mask.scale) if mask.scale is not None else (width, height)
+        x = [min(max(round(v * width / across), 0), width) for v in (mask.box[0], mask.box[2])]
+        y = [min(max(round(v * height / down), 0), height) for v in (mask.box[1], mask.box[3])]
         return min(x), min(y), max(x), max(y)
 
     def rings(self, object: int, frame: str = "", rule: RasterRule = "opencv") -> list[Any]:
@@ -284,7 +285,13 @@ class Encoding:
         """
         mask = self.mask(object, frame)
         if isinstance(mask, BoxMask):
-            return [min(max(round(v * 1000 / mask.scale), 0), 1000) for v in mask.box], None
+            if mask.scale is not None:
+                return [min(max(round(v * 1000 / mask.scale), 0), 1000) for v in mask.box], None
+            high, wide = self.canvas(object, frame)
+            return [
+                min(max(round(v * 1000 / side), 0), 1000)
+                for v, side in zip(mask.box, (wide, high, wide, high), strict=True)
+            ], None
         box, pixels = self.extent(object, frame)
         if box is None:
             return None, None

@@ -164,7 +164,8 @@ class Task:
     @property
     def array(self) -> bool:
         """The target's files are JSON arrays; else one record a line."""
-        return self.packed is None and target(self.to)[0].container != "jsonl"
+        format = target(self.to)[0]
+        return self.packed is None and format.container != "jsonl" and not format.lines
 
     @property
     def packed(self) -> Container | None:
@@ -174,7 +175,8 @@ class Task:
     @property
     def by_kind(self) -> bool:
         """Each kind of record has a file of its own."""
-        return target(self.to)[0].name in BY_KIND
+        format = target(self.to)[0]
+        return format.name in BY_KIND or format.described is not None
 
 
 @dataclass(slots=True)
@@ -206,7 +208,7 @@ class RecordConverter:
         from mmdata.plan import DataSet
 
         self.task = task
-        self.source = get_format(task.source)
+        self.source = get_format(task.source).of(task.path)
         self.format, self.encoder = target(task.to)
         checks = list(selected(self.format.name))
         options = Options(media="none", media_root=task.folder, template=task.options.template)  # type: ignore[arg-type]
@@ -263,6 +265,8 @@ class RecordConverter:
         if carried is not None and carried.intact and self._restores(carried):
             return self._restored(carried, value, raw)
         original, source = {k: v for k, v in value.items() if k != carry.KEY}, self.source
+        if source.standard is not None:
+            original, source = source.standard(original), get_format(source.name)
         files: dict[str, bytes] = {}
         sample = self._sample(source, original, raw)
         if carried is not None and carried.intact and carried.source in all_formats():

@@ -176,6 +176,14 @@ class Output:
             source["outputs"][name] = source["outputs"].get(name, 0) + count
         self.ledger.add(ledger)
 
+    def kinds(self) -> dict[str, str]:
+        """Data file -> the kind of its records, where each kind has a file of its own."""
+        return {
+            name: name.removeprefix(f"{stem}-").rpartition(".")[0]
+            for stem, source in zip(self.stems, self.sources, strict=True)
+            for name in source["outputs"]
+        }
+
     def _name(self, task: Task, kind: str) -> str:
         suffix = "json" if self.array else "jsonl"
         stem = self.stems[task.number]

@@ -32,6 +32,10 @@ _UNNAMEABLE = re.compile(r'[\x00-\x1f"\\]')
 """What msgspec takes in no field name; a record with such a key takes the slow way."""
 
 
+def _declined(_: Any) -> Any:
+    raise msgspec.DecodeError("the format keeps its turns elsewhere")
+
+
 class FastPath:
     """The generated decoder and acceptance function of one format under one selection of checks.
 
@@ -68,8 +72,8 @@ class FastPath:
         self._build()
 
     def _build(self) -> None:
-        if "conversations" not in self.format.record.model_fields:
-            # Records without turns have no fast path: every one meets the check bodies.
+        if self.format.turn_keys is not None or "conversations" not in self.format.record.model_fields:
+            # The generated code reads `conversations` of `from` and `value`; other records all meet the check bodies.
             self.decode = self.accept = _declined
             self.source = ""
             return
@@ -129,10 +133,6 @@ class FastPath:
                     self._build()
                     return True
         return False
-
-
-def _declined(data: Any) -> Any:
-    raise msgspec.DecodeError(f"no fast path for {type(data).__name__}")
 
 
 def _file_name(path: Any) -> str | None:

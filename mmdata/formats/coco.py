@@ -252,8 +252,8 @@ def _annotation(number: int, enc: Encoding, *, polygons: bool) -> dict[str, Any]
 
     mask = enc.mask(number)
     if isinstance(mask, BoxMask):
-        height, width = enc.image_size(0)
-        x1, y1, x2, y2 = (v / mask.scale for v in mask.box)
+        height, width = enc.image_size(0) if mask.scale is not None else (1, 1)
+        x1, y1, x2, y2 = (v / (mask.scale or 1) for v in mask.box)
         box = [_plain(x1 * width), _plain(y1 * height), _plain((x2 - x1) * width), _plain((y2 - y1) * height)]
         enc.kept("boxes")
         return {"segmentation": [], "bbox": box, "area": _plain(box[2] * box[3]), "iscrowd": 0}

@@ -195,4 +195,4 @@ def _shared(parts: Sequence[np.ndarray]) -> torch.Tensor:
     shape = (sum(len(one) for one in tensors), *first.shape[1:])
     count = math.prod(shape)
     storage = first._typed_storage()._new_shared(count, device=first.device)  # type: ignore[no-untyped-call]  # noqa: SLF001 - as torch's own collate does
-    return torch.cat(tensors, out=first.new(storage).view(shape))  # type: ignore[call-overload,no-any-return]
+    return torch.cat(tensors, out=first.new(storage).view(shape))

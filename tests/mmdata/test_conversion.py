@@ -28,7 +28,20 @@ from mmdata.formats._shared.encode import RESERVED
 from mmdata.recordconvert import targets
 
 H, W = 30, 40
-OWN = ("geopixel", "geopixel-rle", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl")
+OWN = (
+    "geopixel",
+    "geopixel-rle",
+    "xcomposer",
+    "xcomposer-2.0",
+    "videorefer",
+    "videorefer-vl3",
+    "internvl",
+    "llava",
+    "llamafactory",
+    "llamafactory-messages",
+    "ms-swift",
+    "openai-messages",
+)
 
 
 def rle(left: int, top: int, right: int, bottom: int) -> dict[str, Any]:
@@ -90,6 +103,47 @@ def cases() -> dict[str, list[dict[str, Any]]]:
             {"id": 9, "image": "a.png", "width": W, "conversations": talk("<image>\nWhere?", "<ref>car</ref><box>[[1,2,30,400],[5, 5, 999, 1000]]</box>.")},
             {"conversations": [{"from": "system", "value": "Be brief."}, *plain], "length": 7},
         ],
+        "llava": [
+            {"id": "l1", "image": "a.png", "model": "", "conversations": talk("<image>\nWhere?", "A <ref>car</ref><box>[[1,2,30,400]]</box>.")},
+            {"image": ["a.png", "b.png"], "conversations": talk("<image> or <image>?", "Neither <video> nor [SEG].")},
+            {"video": "clip.mp4", "conversations": talk("<image>\nWhat?", "A car.")},
+            {"id": None, "conversations": plain},
+        ],
+        "llamafactory": [
+            {"id": "f1", "images": ["a.png", "b.png"], "conversations": talk("<image><image>Which?", "Neither.")},
+            {"conversations": plain, "system": "Be brief."},
+            {"videos": ["clip.mp4"], "conversations": talk("<video>What?", "A <ref>car</ref><box>[[1,2,3,4]]</box>.")},
+        ],
+        "llamafactory-messages": [
+            {"images": ["a.png"], "messages": say("<image>Where?", "<ref>car</ref><box>[[1,2,300,400]]</box>", system="Be brief.")},
+            {"messages": say("Hi", "Hello", "And <region>?", "No [SEG] either.")},
+        ],
+        "ms-swift": [
+            {
+                "images": ["a.png"],
+                "messages": say("<image>Where is the <ref-object>?", "<ref-object><bbox> and <bbox>", system="Be brief."),
+                "objects": {"ref": ["car", "a red car"], "bbox": [[1, 2.5, 10, 20], [0, 0, 39, 29]]},
+                "channel": "x",
+            },
+            {
+                "images": ["a.png", "b.png"],
+                "messages": say("What is <bbox>?", "A car."),
+                "objects": {"ref": [], "bbox": [[0.1, 0.2, 0.5, 0.75]], "bbox_type": "norm1"},
+            },
+            {"messages": say("Hi", "Hello")},
+        ],
+        "openai-messages": [
+            {
+                "id": 4,
+                "messages": say(
+                    [{"type": "image_url", "image_url": {"url": "a.png", "detail": "low"}}, {"type": "text", "text": "What is <image>?"}],
+                    "A car.",
+                    system="Be brief.",
+                ),
+            },
+            {"messages": say([{"type": "text", "text": "And "}, {"type": "image", "image": "b.png"}], [{"type": "text", "text": "No."}])},
+            {"messages": say([{"type": "video", "video": ["frames/0.png", "frames/1.png"]}, {"type": "text", "text": "?"}], "No.")},
+        ],
     }  # fmt: skip
 
 
@@ -111,7 +165,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def save(path: Path, records: list[Any], source: str) -> Path:
-    if source == "internvl":
+    if source in ("internvl", "ms-swift"):
         path = path.with_suffix(".jsonl")
         path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), "utf-8")
     else:
@@ -120,7 +174,12 @@ def save(path: Path, records: list[Any], source: str) -> Path:
 
 
 def name_of(source: str) -> str:
-    return "geopixel" if source == "geopixel-rle" else source
+    return {"geopixel-rle": "geopixel", "llamafactory-messages": "llamafactory"}.get(source, source)
+
+
+def say(*texts: Any, system: str | None = None) -> list[dict[str, Any]]:
+    found = [{"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(texts)]
+    return found if system is None else [{"role": "system", "content": system}, *found]
 
 
 def read(folder: Path, report: Conversion) -> list[dict[str, Any]]:
@@ -128,13 +187,13 @@ def read(folder: Path, report: Conversion) -> list[dict[str, Any]]:
     for name in report.outputs:
         if name.endswith(".jsonl") and name != "rejects.jsonl":
             found += [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
-        elif name.endswith(".json") and name not in ("report.json", "meta.json"):
+        elif name.endswith(".json") and name not in ("report.json", "meta.json", "dataset_info.json"):
             found += json.loads((folder / name).read_text("utf-8"))
     return found
 
 
 def data_files(folder: Path, report: Conversion) -> list[str]:
-    aside = ("report.json", "meta.json", "rejects.jsonl", "data.txt")
+    aside = ("report.json", "meta.json", "rejects.jsonl", "data.txt", "dataset_info.json")
     return [str(folder / name) for name in report.outputs if name not in aside]
 
 
