@@ -56,21 +56,19 @@ def pack(
 ) -> str:
     """The carry of a converted record."""
     turns = original.get("conversations")
-    texts: dict[str, int] = {}
-    for number, turn in enumerate(converted.get("conversations") or ()):
-        if isinstance(turn, dict) and isinstance(turn.get("value"), str):
-            texts.setdefault(turn["value"], number)
+    now = [
+        turn["value"] if isinstance(turn, dict) and isinstance(turn.get("value"), str) else None
+        for turn in converted.get("conversations") or ()
+    ]
     same: list[tuple[int, int]] = []
     record = dict(original)
     if isinstance(turns, list):
         short = []
         for number, turn in enumerate(turns):
-            there = (
-                texts.get(turn.get("value", ""))
-                if isinstance(turn, dict) and isinstance(turn.get("value"), str)
-                else None
-            )
-            if there is not None:
+            text = turn.get("value") if isinstance(turn, dict) else None
+            # The turn at the same place, so that equal texts elsewhere change nothing.
+            if isinstance(text, str) and text in now:
+                there = number if number < len(now) and now[number] == text else now.index(text)
                 same.append((number, there))
                 turn = {**turn, "value": None}
             short.append(turn)

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from mmdata import carry
+from mmdata.converting.media import SCRATCH, MediaPaths
 from mmdata.encoding import CannotEncode, EncodeOptions, Encoding, Note
 from mmdata.errors import DataError, UnknownName
 from mmdata.fastpath import DECODE_ERRORS, FastPath
 from mmdata.finding import Finding
 from mmdata.format import Format, all_formats, get_format
+from mmdata.formats._shared.decode import place
 from mmdata.io.jsontext import oddities
 from mmdata.io.record import RawRecord
-from mmdata.media.paths import find_elsewhere, is_url, resolve
 from mmdata.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
 
 Encoder = Callable[[Sample, Encoding], dict[str, Any]]
-
-SCRATCH = ".parts"
-"""Folder of the growing output that the finished one does not have."""
 
 _INEXACT = {
     "big-int": "a number beyond 64 bits",
@@ -37,6 +31,10 @@ _INEXACT = {
     "lone-surrogate": "an escape that is no character",
     "duplicate-key": "a key twice in one object: one of the values would be lost",
 }
+
+
+MIXTURES = {"internvl-meta": "internvl", "data-txt": "geopixel"}
+"""Mixture format as a target -> the format of the data files that it then names."""
 
 
 def targets() -> dict[str, tuple[Format, Encoder]]:
@@ -47,7 +45,7 @@ def targets() -> dict[str, tuple[Format, Encoder]]:
             found[format.name] = (format, format.from_sample)
         for name, encoder in format.variants.items():
             found[name] = (format, encoder)
-    return found
+    return found | {name: found[records] for name, records in MIXTURES.items()}
 
 
 def target(name: str) -> tuple[Format, Encoder]:
@@ -62,13 +60,38 @@ def target(name: str) -> tuple[Format, Encoder]:
     return known[name]
 
 
-_LARGE = re.compile(rb"\d{18}|\d[eE]\+?\d{3}")
+def writes(name: str) -> str:
+    """The target whose records a ``--to`` name writes: its own, or those that a mixture of that name lists.
+
+    Raises:
+        UnknownName: nothing can be converted to it.
+    """
+    target(name)
+    return MIXTURES.get(name, name)
+
+
+def mixture_of(format: Format) -> str | None:
+    """The mixture format that the trainer of a target is given, or None."""
+    if format.name == "internvl":
+        return "internvl-meta"
+    return "data-txt" if format.name in BY_KIND else None
+
+
+BY_KIND = frozenset({"geopixel", "xcomposer", "xcomposer-2.0"})
+"""Formats whose loaders take the first record's kind for that of the whole file."""
+
+
+_DIGITS = bytes(
+    ord("0") if chr(c).isdigit() and c < 128 else ord("e") if c == ord("E") else c for c in range(256)
+)
+_LARGE = (b"0" * 18, b"0e000", b"0e+000")
 _KEY_END = re.compile(rb'"\s*:')
 
 
 def _plainly_exact(data: bytes, value: Any) -> bool:
     """Whether a parsed record surely says all that its text says: no huge number, and as many keys as colons."""
-    return not _LARGE.search(data) and len(_KEY_END.findall(data)) == _keys(value)
+    digits = data.translate(_DIGITS)
+    return not any(large in digits for large in _LARGE) and len(_KEY_END.findall(data)) == _keys(value)
 
 
 def _keys(value: Any) -> int:
@@ -122,20 +145,39 @@ class Task:
     media_files: str
     options: EncodeOptions
 
+    @property
+    def array(self) -> bool:
+        """The target's files are JSON arrays; else one record a line."""
+        return target(self.to)[0].container != "jsonl"
+
+    @property
+    def by_kind(self) -> bool:
+        """Each kind of record has a file of its own."""
+        return target(self.to)[0].name in BY_KIND
+
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a record: `data` of a `kind`, or the `code` and `reason` of its rejection."""
+    """What became of a record: `data` of a `kind`, or the `code` and `reason` of its rejection.
+
+    `warnings` are codes of the target's checks that do not reject.
+    """
 
     kind: str = ""
     data: bytes = b""
     code: str = ""
     reason: str = ""
     notes: list[Note] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
 
 class RecordConverter:
-    """Converts the records of one source."""
+    """Converts the records of one source.
+
+    Attributes:
+        media: where media files lie, and how they are spelled.
+        files: what was written beside the records, relative to the growing output; whoever reads it may empty it.
+    """
 
     def __init__(self, task: Task) -> None:
         from mmdata.checks.registry import selected
@@ -154,7 +196,16 @@ class RecordConverter:
             checks = [check for check in checks if check.stage != "sidecar"]
         self.usable = True
         self.fast = FastPath(self.format, checks, options, load_sidecar=self.checker.load_sidecar)
-        self._located: dict[str, str] = {}
+        self.media = MediaPaths(
+            root=task.root,
+            named_in=task.listed_in or task.path,
+            folder=task.folder,
+            output=task.output,
+            base=task.base,
+            mode=task.media_files,
+            mark_folders=self.format.name == "internvl",
+        )
+        self.files: list[str] = []
 
     def convert(self, raw: RawRecord) -> Outcome:
         """Convert one record; a rejection is an outcome, never an exception."""
@@ -175,7 +226,9 @@ class RecordConverter:
         except CannotEncode as error:
             return Outcome(code=error.code, reason=str(error))
         except DataError as error:
-            return Outcome(code="source", reason=str(error))
+            # Where the record lies stands beside the reason.
+            here = f"{place(self._origin(raw))}: "
+            return Outcome(code="source", reason=str(error).removeprefix(here))
         except RecursionError:
             return Outcome(code="source", reason="nested too deeply")
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -204,6 +257,33 @@ class RecordConverter:
         elif carried is not None:
             carry.graft(sample, carried)
             files = self._untouched_masks(sample, carried, raw)
+        record, notes = self._translated(sample, source, original, files, raw, self.media.spell)
+        return self._checked(record, notes, raw)
+
+    def translated(
+        self, value: dict[str, Any], raw: RawRecord, spell: Callable[[str], str]
+    ) -> tuple[dict[str, Any], list[Note]]:
+        """The record of the target, its carry included, and what became of the fields, of a record without a carry.
+
+        Args:
+            value: the record.
+            raw: where it lies.
+            spell: how media paths are to be spelled.
+
+        Raises:
+            DataError: it cannot be converted.
+        """
+        return self._translated(self._sample(self.source, value, raw), self.source, value, {}, raw, spell)
+
+    def _translated(
+        self,
+        sample: Sample,
+        source: Format,
+        original: dict[str, Any],
+        files: dict[str, bytes],
+        raw: RawRecord,
+        spell: Callable[[str], str],
+    ) -> tuple[dict[str, Any], list[Note]]:
         if self.task.options.invert:
             from mmdata.inversion import inverted
 
@@ -213,13 +293,14 @@ class RecordConverter:
             source.name,
             self.task.to,
             options=self.task.options,
-            locate=self.locate,
-            spell=self.spell,
-            write=lambda content, suffix: self._write(content, suffix, raw.index),
+            locate=self.media.locate,
+            spell=spell,
+            write=lambda content, suffix: self._write(content, suffix, raw.start),
             files=files,
         )
         record = self.encoder(sample, encoding)
-        self._unused(sample, encoding)
+        if sample.objects:
+            self._unused(sample, encoding)
         notes = encoding.notes
         if self.task.carry:
             notes = [Note(n.field, "carried", n.how, n.error) if n.fate == "lost" else n for n in notes]
@@ -228,10 +309,10 @@ class RecordConverter:
                     encoding.file(ref.path)
             record[carry.KEY] = carry.pack(source.name, original, record, encoding.files)
         elif self.task.on_loss == "error":
-            lost = sorted({note.field for note in notes if note.fate == "lost"})
-            if lost:
-                return Outcome(code="lost", reason=f"{', '.join(lost)} would be lost", notes=notes)
-        return self._checked(record, notes, raw)
+            gone = sorted({note.field for note in notes if note.fate in ("lost", "approximated")})
+            if gone:
+                raise CannotEncode("lost", f"would be lost or only approximated: {', '.join(gone)}")
+        return record, notes
 
     def _untouched_masks(self, edited: Sample, carried: carry.Carried, raw: RawRecord) -> dict[str, bytes]:
         """Put the carried masks in the place of boxes that are still theirs; returns the files that they lie in."""
@@ -249,7 +330,9 @@ class RecordConverter:
             first.media = edited.media
             if len(first.objects) != len(edited.objects):
                 return {}
-            encoding = Encoding(first, carried.source, self.source.name, locate=self.locate, files=files)
+            encoding = Encoding(
+                first, carried.source, self.source.name, locate=self.media.locate, files=files
+            )
             for number, one in enumerate(edited.objects):
                 box = one.masks.get("")
                 whole = first.objects[number].masks.get("")
@@ -266,7 +349,10 @@ class RecordConverter:
     def _sample(self, source: Format, record: Mapping[str, Any], raw: RawRecord) -> Sample:
         if source.to_sample is None:
             raise DataError(f"{source.name} has no canonical form")
-        return source.to_sample(record, Origin(self.task.path, source.name, raw.index, raw.start))
+        return source.to_sample(record, self._origin(raw))
+
+    def _origin(self, raw: RawRecord) -> Origin:
+        return Origin(self.task.path, self.source.name, raw.index, raw.start)
 
     def _unused(self, sample: Sample, encoding: Encoding) -> None:
         """Say so where objects have no place in the text, so that no encoder wrote them."""
@@ -308,92 +394,39 @@ class RecordConverter:
 
     def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
         data = orjson.dumps(record)
-        if self._surely_clean(data):
+        if self.surely_clean(data):
             return Outcome(kind=self.format.kind(record), data=data, notes=notes)
         result = self.checker.check(RawRecord(raw.index, 0, data, None))
         for finding in result.findings:
             if finding.severity == "error":
                 return Outcome(code=finding.code, reason=finding.message, notes=notes)
-        return Outcome(kind=self.format.kind(record), data=data, notes=notes)
+        warnings = tuple(finding.code for finding in result.findings if finding.severity == "warning")
+        return Outcome(kind=self.format.kind(record), data=data, notes=notes, warnings=warnings)
 
-    def _surely_clean(self, data: bytes) -> bool:
+    @property
+    def checks_have_guards(self) -> bool:
+        """Whether guards alone can accept a record of the target."""
+        return not self.fast.always and self.usable
+
+    def surely_clean(self, data: bytes) -> bool:
         """Whether the guards of all checks pass the record; where they flag it, the checks themselves decide."""
-        if self.fast.always or not self.usable:
-            return False
-        try:
-            verdict = self.fast.accept(self.fast.decode(data))
-        except DECODE_ERRORS as error:
+        while self.checks_have_guards:
             try:
-                self.fast.learn(error)
-            except (
-                ValueError
-            ):  # a key that msgspec has no field name for, such as one with a control character
-                self.usable = False
-            return False
-        return verdict is not None
+                return self.fast.accept(self.fast.decode(data)) is not None
+            except DECODE_ERRORS as error:
+                try:
+                    if not self.fast.learn(error):
+                        return False
+                except ValueError:
+                    # A key that msgspec has no field name for, such as one with a control character.
+                    self.usable = False
+        return False
 
-    # --- files -----------------------------------------------------------------------------------------------------
-
-    def locate(self, path: str) -> str:
-        """Where a file that a record names lies on this machine; where its trainer would look if it is nowhere."""
-        found = self._located.get(path)
-        if found is None:
-            found = resolve(path, root=self.task.root)
-            if not is_url(found) and not os.path.exists(found):
-                place = find_elsewhere(
-                    os.path.join(self.task.root or "", path), self.task.listed_in or self.task.path
-                )
-                found = os.path.join(place, found) if place is not None else found
-            if len(self._located) > 100_000:
-                self._located.clear()
-            self._located[path] = found
-        return found
-
-    def spell(self, path: str) -> str:
-        """A media path as it must stand in the output."""
-        if not path or is_url(path):
-            return path
-        place = self.locate(path)
-        if is_url(place):
-            return place
-        if self.task.media_files != "keep":
-            place = self._bring(place, path)
-        elif os.path.isabs(path):
-            return path
-        spelled = os.path.relpath(os.path.abspath(place), self.task.base)
-        folder = path.endswith("/") or (self.format.name == "internvl" and os.path.isdir(place))
-        return spelled + "/" if folder else spelled
-
-    def _bring(self, place: str, path: str) -> str:
-        """Link or copy a media file into the output; returns where it will lie."""
-        if not os.path.exists(place):
-            raise CannotEncode("media-missing", f"{path} is not there, so it cannot be put into the output")
-        absolute = os.path.realpath(place)
-        mark = hashlib.blake2b(os.fsencode(absolute), digest_size=5).hexdigest()
-        relative = os.path.join("media", mark, os.path.basename(absolute))
-        there = os.path.join(self.task.folder, relative)
-        if not os.path.lexists(there):
-            os.makedirs(os.path.dirname(there), exist_ok=True)
-            # A killed run leaves temporaries only where the finished run throws everything away.
-            temporary = os.path.join(self.task.folder, SCRATCH, f"{secrets.token_hex(8)}.tmp")
-            os.makedirs(os.path.dirname(temporary), exist_ok=True)
-            if self.task.media_files == "link":
-                Path(temporary).symlink_to(absolute)
-            elif os.path.isdir(absolute):
-                shutil.copytree(absolute, temporary)
-            else:
-                shutil.copyfile(absolute, temporary)
-            try:
-                Path(temporary).rename(there)
-            except OSError:  # another process was first
-                if not os.path.lexists(there):
-                    raise
-                shutil.rmtree(temporary, ignore_errors=True)
-        return os.path.join(self.task.output, relative)
-
-    def _write(self, content: bytes, suffix: str, record: int) -> str:
-        relative = os.path.join("polygons", f"{self.task.number:03d}", f"{record:08d}{suffix}")
+    def _write(self, content: bytes, suffix: str, start: int) -> str:
+        """A file beside the record that begins at byte `start`: the same name, whoever reads whichever part of the source."""
+        relative = os.path.join("polygons", f"{self.task.number:03d}", f"{start:012d}{suffix}")
         _put(os.path.join(self.task.folder, relative), content, self.task.folder)
+        self.files.append(relative)
         return os.path.relpath(os.path.join(self.task.output, relative), self.task.base)
 
 

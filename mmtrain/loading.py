@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmdata.errors import DataError, UsageError
 from mmtrain.data.encode import media_path
-from mmtrain.data.internvl import header_size, load_rgb
+from mmtrain.data.pictures import header_size, load_rgb
 from schemas.sample import Media, MediaPart, Sample, SampleTurn, TextPart
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ def predict(
     if model.draws:
         from io import BytesIO
 
-        from mmtrain.data.internvl import load_rgb
+        from mmtrain.data.pictures import load_rgb
 
         stream = BytesIO()
         overlay(load_rgb(image), answer.masks).save(stream, "PNG")

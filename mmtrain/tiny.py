@@ -47,6 +47,7 @@ class Shape:
         heads: attention heads.
         vocab_size: at most; special tokens come on top.
         tile: side of a tile in pixels, a multiple of 28.
+        deviation: standard deviation of the language model's first weights.
     """
 
     hidden_size: int = 32
@@ -54,6 +55,7 @@ class Shape:
     heads: int = 2
     vocab_size: int = 400
     tile: int = 28
+    deviation: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ def _language(tokenizer: Any, shape: Shape, **more: Any) -> dict[str, Any]:
         "num_attention_heads": shape.heads,
         "num_key_value_heads": shape.heads,
         "max_position_embeddings": 4096,
+        "initializer_range": shape.deviation,
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": None,

@@ -37,3 +37,11 @@ def samples() -> Path:
     if not folder:
         pytest.skip("MMDATA_SAMPLES names no folder of real files")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def domains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mini data sets that ``examples/make_domains.py`` makes; not to be changed."""
+    folder = tmp_path_factory.mktemp("domains")
+    load_script(ROOT / "examples" / "make_domains.py").make_all(folder)  # type: ignore[attr-defined]
+    return folder

@@ -21,6 +21,10 @@ VERBS = (
     "filter",
     "dedup",
     "diff",
+    "stitch",
+    "import_",
+    "layout",
+    "meta",
 )
 """The modules of this package with a verb."""
 

@@ -87,7 +87,7 @@ def _found(
     contours, tree = cv2.findContours(mask, mode, points_kept, offset=corner)
     if not contours:
         return [], np.empty(0, np.int32)
-    points = [cast("_Points", contour[:, 0]) for contour in contours]
+    points: list[Any] = [contour[:, 0] for contour in contours]
     return points, cast("NDArray[np.int32]", tree[0, :, 3])
 
 
@@ -105,7 +105,8 @@ def _opencv(mask: NDArray[np.uint8], corner: tuple[int, int]) -> list[_Points]:
 
 
 def _any_hole(parents: NDArray[np.int32]) -> bool:
-    return len(parents) > 0 and int(parents.max()) >= 0
+    # One contour alone is no hole.
+    return len(parents) > 1 and int(np.maximum.reduce(parents)) >= 0
 
 
 def _children(parents: NDArray[np.int32]) -> dict[int, list[int]]:

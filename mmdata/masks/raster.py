@@ -9,7 +9,7 @@ Points are rounded to a fifth of a pixel, a pixel belongs where its centre does,
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from mmdata.errors import DataError, UnknownName
 from mmdata.masks.coco_fill import coco_spans
 from mmdata.masks.flat_polygons import FAR
-from mmdata.masks.reference import decode_checked
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
 from mmdata.masks.rle import LIMIT_PIXELS
-from mmdata.masks.rle_decode import fill_spans
+from mmdata.masks.rle_decode import decode, fill_spans
 from mmdata.masks.shown import shown
 from mmdata.masks.spans import deeper
 from schemas.sample import RasterRule
@@ -92,14 +91,9 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
     points = as_points(ring, number)  # type: ignore[arg-type]
     if not len(points):
         raise RingError("empty", "a ring without points, at which cv2.fillPoly fails", ring=number)
-    flat = points.ravel()
-    if flat.dtype.kind != "f":
-        flat = flat.astype(np.float64)
-    # One product says that no coordinate is far or no number, without looking for the lowest and the highest.
-    with np.errstate(over="ignore"):
-        near = np.dot(flat, flat) < FAR * FAR
-    if near:
-        return cast("NDArray[np.int32]", points.astype(np.int32, order="C"))
+    if _near(points):
+        whole: NDArray[np.int32] = points.astype(np.int32, order="C")
+        return whole
     low, high = extent(points, number)
     if low <= -(2**31) - 1 or high >= 2**31:
         raise RingError("far", f"coordinates {low} to {high} do not fit int32", ring=number)
@@ -108,6 +102,13 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
             "far", f"y {points[:, 1].min()}: OpenCV walks every row from there to the picture", ring=number
         )
     return cast("NDArray[np.int32]", np.ascontiguousarray(points, np.int32))
+
+
+def _near(points: NDArray[Any]) -> bool:
+    """True tells that no coordinate is far or no number: one norm, without looking for the lowest and the highest."""
+    import cv2
+
+    return cv2.norm(points.ravel().astype(np.float64, copy=False)) < FAR
 
 
 def _coco(rings: Rings, height: int, width: int) -> Mask:
@@ -126,12 +127,14 @@ def _coco_small(rings: list[NDArray[np.float64]], height: int, width: int) -> Ma
     from pycocotools import mask as reference
 
     encoded = reference.frPyObjects([ring.ravel() for ring in rings], height, width)
-    return decode_checked(reference.merge(encoded))
+    # frPyObjects and merge count right, but are checked all the same: it is cheaper than pycocotools' own decoding.
+    return decode(reference.merge(encoded), limit_pixels=height * width)
 
 
 def _boundary(rings: list[NDArray[np.float64]]) -> float:
     """Upper bound of the boundary's length in pixels."""
-    return sum(len(ring) * float(np.ptp(ring)) for ring in rings)
+    flat = [ring.ravel() for ring in rings]
+    return sum(len(xy) / 2 * float(np.maximum.reduce(xy) - np.minimum.reduce(xy)) for xy in flat)
 
 
 def coco_points(ring: object, number: int = 0) -> NDArray[np.float64]:
@@ -142,6 +145,8 @@ def coco_points(ring: object, number: int = 0) -> NDArray[np.float64]:
             coordinate so far away that pycocotools runs out of memory or of int32.
     """
     points = as_points(ring, number)  # type: ignore[arg-type]
+    if len(points) >= 3 and _near(points):
+        return np.ascontiguousarray(points, np.float64)
     low, high = extent(points, number) if len(points) else (0.0, 0.0)
     if len(points) < 3:
         raise RingError(

@@ -13,7 +13,7 @@ pycocotools trusts all of that: runs that end early decode to uninitialised memo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any, Literal, TypeAlias
 
@@ -33,13 +33,28 @@ LIMIT_PIXELS = 1 << 28
 """Largest canvas accepted unless the caller says otherwise: 16384 x 16384."""
 
 # Below this many bytes a Python loop is faster than a handful of numpy calls.
-_SHORT = 180
+_SHORT = 100
 _ALPHABET = bytes(range(48, 112))
+_GOES_ON = bytes(char >= 80 for char in range(256))
+# Up to so many numbers of three characters or more are read by a loop: a mask has one or two, its first runs.
+_FEW_LONG = 16
 # A run below 2**35 needs seven characters. Eight, or seven with a sign, overflow the 32-bit shift of pycocotools.
 _LONGEST_SHIFT = 35
 _OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
 
-_WIDE_DIGITS = 6  # from this many characters on, a number may not fit 31 bits
+_WIDE_DIGITS = 7  # from this many characters on, a number may not fit 31 bits
+
+
+def _pairs() -> NDArray[np.int32]:
+    """The number that ends with a character, by 256 * character + the character before it: five bits each."""
+    ends, goes_on = np.arange(48, 80), np.arange(80, 112)
+    result = np.zeros((112, 256), np.int32)
+    result[ends] = (ends[:, None] & 31) - 16
+    result[48:80, 80:112] = 32 * ((ends[:, None] & 31) - 16) + (goes_on - 48 & 31)
+    return result.reshape(-1)
+
+
+_PAIRS = _pairs()
 
 
 class RLEError(DataError):
@@ -183,10 +198,14 @@ def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, lis
         lengths = _integers(counts)
     else:
         raise RLEError("counts", f"`counts` must be RLE text or a list of integers, got {shown(counts)}")
-    if min(lengths, default=0) < 0 if isinstance(lengths, list) else int(lengths.min()) < 0:
+    if isinstance(lengths, list):
+        lowest, total = min(lengths, default=0), sum(lengths)
+    else:
+        lowest = int(np.minimum.reduce(lengths, initial=0))
+        total = int(np.add.reduce(lengths, dtype=np.int64))
+    if lowest < 0:
         where = next(i for i, n in enumerate(lengths) if n < 0)
         raise RLEError("negative", f"run {where} of `counts` has the length {shown(int(lengths[where]))}")
-    total = int(sum(lengths) if isinstance(lengths, list) else lengths.sum(dtype=np.int64))
     if total != height * width:
         raise RLEError("sum", _sum_message(total, height, width, counts))
     return height, width, lengths
@@ -230,60 +249,100 @@ def _ascii(counts: str | bytes) -> bytes:
 
 def _parse_short(text: bytes) -> list[int]:
     out: list[int] = []
-    value = shift = 0
-    for char in text:
+    before = last = 0
+    chars = iter(text)
+    for char in chars:
+        # The alphabet starts at 48, so that bit 16 of a number's last character is the sign turned over.
+        value = (char & 31) - 16 if char < 80 else _long_number(char, chars, text)
+        before, last = last, value + before
+        out.append(last)
+        if len(out) == 1:  # run 0 stands alone; 1 and 2 are absolute too
+            last = 0
+    return out
+
+
+def _long_number(first: int, following: Iterator[int], text: bytes) -> int:
+    """The number that starts with a character that is not its last; the others are taken from `following`."""
+    value, shift = first - 80, 5
+    for char in following:
         bits = char - 48
         value |= (bits & 31) << shift
         shift += 5
         if bits < 32:
             if bits & 16:
                 value -= 1 << shift
-            if shift >= _LONGEST_SHIFT and (shift > _LONGEST_SHIFT or value < 0):
-                raise _overlong(text)
-            if len(out) > 2:
-                value += out[-2]
-            out.append(value)
-            value = shift = 0
-    return out
+            break
+    if shift >= _LONGEST_SHIFT and (shift > _LONGEST_SHIFT or value < 0):
+        raise _overlong(text)
+    return value
 
 
 def _parse_long(text: bytes) -> AnyRuns:
     """Run lengths, int32 where no sum of them can be too large for it: half the memory, half the time."""
     chars = np.frombuffer(text, np.uint8)
-    # Five bits with their sign: the alphabet starts at 48, so that bit 16 of a character is the sign turned over.
-    values: AnyRuns = (chars & 31).view(np.int8) - np.int8(16)
-    goes_on = chars >= 80
-    some = bool(goes_on.any())
-    if not some:
-        values = values.astype(np.int32)
+    goes_on = text.translate(_GOES_ON)
+    digits = 1
+    values: AnyRuns
+    if b"\1" not in goes_on:
+        values = ((chars & 31).view(np.int8) - np.int8(16)).astype(np.int32)
     else:
-        # Long numbers, from the last character back to the first; fewer have a character left in every round.
-        last = np.flatnonzero(~goes_on)
-        values = values[last].astype(np.int32)
-        left = np.flatnonzero(goes_on[last - 1])  # before character 0 comes the text's last: it ends a number
-        at = last[left] - 1
-        digits = 1
-        while len(left):
-            digits += 1
-            longest = 5 * digits >= _LONGEST_SHIFT
-            if longest and (5 * digits > _LONGEST_SHIFT or (values[left] < 0).any()):
-                raise _overlong(text)
-            if digits == _WIDE_DIGITS:
-                values = values.astype(np.int64)
-            values[left] = values[left] * 32 + (chars[at] - 48 & 31)
-            more = goes_on[at - 1]
-            left, at = left[more], at[more] - 1
-        # No sum of so many numbers of so many digits passes 31 bits, or the numbers themselves are asked.
-        if (
-            len(values) << 5 * digits - 1 >= 2**31
-            and values.dtype == np.int32
-            and max(int(values.max()), -int(values.min())) * len(values) >= 2**31
-        ):
-            values = values.astype(np.int64)
+        # Every character with the one before it as one number: one look-up reads numbers of one or two characters.
+        pairs: NDArray[np.uint16] = np.ndarray((len(text),), "<u2", b"0" + text, 0, (1,))
+        values = _PAIRS.take(pairs[chars < 80])
+        digits = 2
+    if b"\1\1" in goes_on:
+        if b"\1\1\1\1\1\1" not in goes_on and goes_on.count(b"\1\1\0") <= _FEW_LONG:
+            digits = _place_long_numbers(text, goes_on, values)
+        else:
+            values, digits = _with_long_numbers(text, values)
+    # No sum of so many numbers of so many digits passes 31 bits, or the numbers themselves are asked.
+    if (
+        len(values) << 5 * digits - 1 >= 2**31
+        and values.dtype == np.int32
+        and max(int(values.max()), -int(values.min())) * len(values) >= 2**31
+    ):
+        values = values.astype(np.int64)
     # Runs 1 and 2 are absolute, and so are the first terms of the two running sums; run 0 stands alone.
     for chain in (values[1::2], values[2::2]):
-        np.cumsum(chain, dtype=values.dtype, out=chain)
+        np.add.accumulate(chain, out=chain)
     return values
+
+
+def _place_long_numbers(text: bytes, goes_on: bytes, values: AnyRuns) -> int:
+    """Put numbers of three to six characters where they belong; returns the characters of the longest."""
+    longest = 2
+    start = goes_on.find(b"\1\1")
+    while start >= 0:
+        last = goes_on.find(b"\0", start)
+        value = (text[last] & 31) - 16
+        for char in text[last - 1 : start - 1 if start else None : -1]:
+            value = value * 32 + (char - 48 & 31)
+        values[goes_on.count(b"\0", 0, start)] = value
+        longest = max(longest, last - start + 1)
+        start = goes_on.find(b"\1\1", last)
+    return longest
+
+
+def _with_long_numbers(text: bytes, values: AnyRuns) -> tuple[AnyRuns, int]:
+    """As `_place_long_numbers` for numbers of any length, all at once; the values may get a wider type."""
+    chars = np.frombuffer(text, np.uint8)
+    goes_on = chars >= 80
+    last = np.flatnonzero(~goes_on)
+    # From the last character back to the first; fewer have a character left in every round. Before character 0 comes
+    # the text's last, which ends a number.
+    left = np.flatnonzero(goes_on[last - 1] & goes_on[last - 2])
+    at = last[left] - 2
+    digits = 2
+    while len(left):
+        digits += 1
+        if 5 * digits >= _LONGEST_SHIFT and (5 * digits > _LONGEST_SHIFT or (values[left] < 0).any()):
+            raise _overlong(text)
+        if digits == _WIDE_DIGITS:
+            values = values.astype(np.int64)
+        values[left] = values[left] * 32 + (chars[at] - 48 & 31)
+        more = goes_on[at - 1]
+        left, at = left[more], at[more] - 1
+    return values, digits
 
 
 def _overlong(text: bytes) -> RLEError:

@@ -2,7 +2,7 @@
 
 Three ways, each the fastest somewhere:
 
-- few runs on little canvas: the runs joined as bytes, then transposed into place;
+- few runs on little canvas: 0 and 1 in turn, each repeated as often as its run is long, then transposed into place;
 - more: a mark at every start and end of a run, then every row XOR the row above it, in 64-bit words, inside the
   columns and rows that have pixels, so that the rest of a large canvas is never touched;
 - very many runs for the canvas: a mark at every change of the column-major sequence, transposed, and XOR as above.
@@ -21,10 +21,10 @@ from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of
 Mask: TypeAlias = NDArray[np.uint8]
 
 # All thresholds are measured, none matters for the result.
-_JOINED_RUNS, _JOINED_BYTES = 200, 1 << 19
+_REPEATED_RUNS, _REPEATED_BYTES = 6000, 1 << 20
 _SMALL_CANVAS, _DENSE = 1 << 17, 64
 _ROW_WISE_BYTES = 1 << 21
-_ZEROS, _ONES = bytes(_JOINED_BYTES), b"\1" * _JOINED_BYTES
+_IN_TURN = np.arange(8192, dtype=np.uint8) & 1
 
 
 def decode(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Mask:
@@ -79,11 +79,14 @@ def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
     """Set the pixels of checked run lengths on a canvas of zeros, uint8 (h, w), C-contiguous."""
     if len(lengths) < 2:
         return
-    if len(lengths) <= _JOINED_RUNS and _joined(
-        canvas, lengths if isinstance(lengths, list) else lengths.tolist()
-    ):
-        return
     lengths = np.asarray(lengths)
+    height, width = canvas.shape
+    tail = int(lengths[-1]) if len(lengths) % 2 else 0
+    first, stop = int(lengths[0]) // height, width - tail // height
+    if len(lengths) <= _REPEATED_RUNS and (stop - first) * height <= _REPEATED_BYTES:
+        if first < stop:
+            _repeated(canvas, lengths, first, stop)
+        return
     if (
         canvas.size <= max(_SMALL_CANVAS, len(lengths) * _DENSE)
         and min(canvas.shape) > 1
@@ -128,28 +131,23 @@ def _merged(start: AnyRuns, end: AnyRuns) -> tuple[AnyRuns, AnyRuns]:
     return start[np.append(True, apart)[: len(start)]], end[np.append(apart, True)[: len(end)]]
 
 
-def _joined(canvas: Mask, lengths: list[int]) -> bool:
-    """Fill the occupied columns with the runs joined as bytes; False where that is not the way."""
-    height = canvas.shape[0]
-    total = canvas.size
-    tail = lengths[-1] if len(lengths) % 2 else 0
-    first, stop = lengths[0] // height, -(-(total - tail) // height)
-    if (stop - first) * height > _JOINED_BYTES:
-        return False
+def _repeated(canvas: Mask, lengths: AnyRuns, first: int, stop: int) -> None:
+    """Fill the columns `first` to `stop`, outside of which there is no pixel."""
     import cv2
 
-    runs = lengths if not tail else lengths[:-1]
-    parts = [(_ONES if i & 1 else _ZEROS)[:n] for i, n in enumerate(runs[1:], 1)]
-    joined = b"".join(
-        [_ZEROS[: lengths[0] - first * height], *parts, _ZEROS[: stop * height - (total - tail)]]
-    )
-    if stop > first:
-        columns = np.frombuffer(joined, np.uint8).reshape(stop - first, height)
-        if height == 1 or stop - first == 1:
-            canvas[:, first:stop] = columns.T
-        else:
-            cv2.transpose(columns, canvas[:, first:stop])
-    return True
+    height, width = canvas.shape
+    times = lengths
+    if first or stop < width:
+        times = lengths.copy()
+        times[0] -= first * height
+        if len(times) % 2:
+            times[-1] -= (width - stop) * height
+    ones = _IN_TURN if len(times) <= len(_IN_TURN) else np.arange(len(times), dtype=np.uint8) & 1
+    columns = ones[: len(times)].repeat(times).reshape(stop - first, height)
+    if height == 1 or stop - first == 1:
+        canvas[:, first:stop] = columns.T
+    else:
+        cv2.transpose(columns, canvas[:, first:stop])
 
 
 def fill_spans(canvas: Mask, start: AnyRuns, end: AnyRuns) -> None:

@@ -15,18 +15,24 @@ def command(
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File to write; default: RECIPE.yaml. - prints it.")
     ] = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            help="GPUs to train on: keeps the published batch of the mini-internvl-*-DOMAIN recipes."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> int:
     """Write a commented config to begin with."""
-    from mmtrain.init import init, recipes, text_of
+    from mmtrain.init import for_gpus, init, recipes, text_of
 
     if recipe is None:
         for name, about in recipes().items():
-            print(f"{name:20} {about}")
+            print(f"{name:24} {about}")
         return 0
     if output == "-":
-        print(text_of(recipe), end="")
+        print(text_of(recipe) if gpus is None else for_gpus(recipe, gpus), end="")
         return 0
-    path = init(recipe, output or f"{recipe}.yaml", force=force)
+    path = init(recipe, output or f"{recipe}.yaml", gpus=gpus, force=force)
     print(f"{path}: set model_name_or_path and data, then: mmtrain check {path}", file=sys.stderr)
     return 0

@@ -15,12 +15,12 @@ from mmdata.masks import rle_decode
 EVERYDAY, ALL = 1500, 10_000
 
 
-# Each way of decoding, forced upon masks of any size: (most runs to join, largest small canvas).
-WAYS = [(1200, 0), (0, 1 << 17), (0, -(1 << 40))]
+# Each way of decoding, forced upon masks of any size: (most runs to repeat, largest small canvas).
+WAYS = [(6000, 0), (0, 1 << 17), (0, -(1 << 40))]
 
 
 def take(way, monkeypatch):
-    monkeypatch.setattr(rle_decode, "_JOINED_RUNS", way[0])
+    monkeypatch.setattr(rle_decode, "_REPEATED_RUNS", way[0])
     monkeypatch.setattr(rle_decode, "_SMALL_CANVAS", way[1])
     monkeypatch.setattr(rle_decode, "_DENSE", 64 if way[1] >= 0 else 0)
 
@@ -151,6 +151,60 @@ def test_many_masks_keep_their_order_and_their_size(masks_like):
     assert masks.decode_many([], size=size).shape == (0, 30, 41)
     with pytest.raises(masks.RLEError, match=r"mask 2 has the size \[1, 2\]"):
         masks.decode_many([*rles[:2], {"size": [1, 2], "counts": [2]}])
+
+
+def plainly_read(text):
+    """The numbers of RLE text by its definition, in unbounded integers; None where it has more than any run needs."""
+    runs, digits = [], []
+    for char in text:
+        digits.append(char - 48)
+        if char < 80:
+            value = sum((digit & 31) << 5 * k for k, digit in enumerate(digits))
+            value -= (1 << 5 * len(digits)) * (digits[-1] >> 4 & 1)
+            if len(digits) > 7 or (len(digits) == 7 and value < 0):
+                return None
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            digits = []
+    return runs
+
+
+@pytest.mark.parametrize("short", [1, 1 << 30], ids=["numpy", "loop"])
+@pytest.mark.parametrize("few", [0, 16, 1 << 30])
+def test_numbers_of_every_length_are_read_by_definition(short, few, monkeypatch):
+    monkeypatch.setattr(rle_module, "_SHORT", short)
+    monkeypatch.setattr(rle_module, "_FEW_LONG", few)
+    rng = np.random.default_rng(8)
+    texts = [b"PPPP0", b"0PPPPPP0", b"PPPPPPP0", b"PPPPPP@", b"ooooooO", b"oooooO" * 9, b"44d0"]
+    for _ in range(1200):
+        n, longest = (int(v) for v in rng.integers(1, [30, 9]))
+        goes_on = [rng.integers(80, 112, int(rng.integers(longest))).tolist() for _ in range(n)]
+        texts.append(bytes([char for more in goes_on for char in [*more, int(rng.integers(48, 80))]]))
+    kinds = []
+    for text in texts:
+        expected = plainly_read(text)
+        rle = {"size": [1, max(1, sum(expected or [1]))], "counts": text}
+        if expected is not None and min(expected) >= 0:
+            if sum(expected):
+                assert masks.runs(rle, limit_pixels=1 << 62).tolist() == expected
+                kinds.append("read")
+            continue
+        with pytest.raises(masks.RLEError) as caught:
+            masks.runs(rle, limit_pixels=1 << 62)
+        kinds.append("number" if expected is None else "negative")
+        assert caught.value.kind == kinds[-1]
+    assert min(map(kinds.count, ("read", "number", "negative"))) > 30
+
+
+@pytest.mark.parametrize("size", [(1, 300), (300, 1), (256, 256), (200, 331)])
+def test_an_object_in_some_columns_only_leaves_the_others_empty(size):
+    rng = np.random.default_rng(9)
+    for _ in range(200):
+        mask = np.zeros(size, np.uint8)
+        left, right = sorted(int(v) for v in rng.integers(0, size[1] + 1, 2))
+        mask[:, left:right] = rng.random((size[0], right - left)) < rng.random()
+        encoded = as_coco(mask)
+        assert np.array_equal(masks.decode(encoded), mask)
+        assert np.array_equal(masks.decode({**encoded, "counts": masks.runs(encoded).tolist()}), mask)
 
 
 def test_long_and_short_text_are_read_alike(monkeypatch):

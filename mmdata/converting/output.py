@@ -1,0 +1,347 @@
+"""`Output`: data files that grow in a folder beside their final place, which they take in one rename.
+
+Each part is appended as it comes. The journal then says how long every file is, so that a run that was killed goes on from
+there: what was appended after the last entry is cut off. Data reach the disk at `SYNC_BYTES` and at the end; after a restart
+of the machine only entries up to such a point count.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from mmdata.converting.batches import Part, Reject
+from mmdata.converting.ledger import Entry, Ledger
+from mmdata.converting.media import SCRATCH
+from mmdata.converting.report import Conversion
+from mmdata.recordconvert import Task
+
+JOURNAL = ".journal.jsonl"
+REPORT = "report.json"
+REJECTS = "rejects.jsonl"
+SYNC_BYTES = 256 << 20
+
+
+class Output:
+    """The output of one conversion; a `Sink`.
+
+    Args:
+        tasks: the sources.
+        folder: where the output grows.
+        mark: fingerprint of the command and its sources; the work of a killed run is kept where it is the same.
+        dry: write nothing, count only.
+
+    Attributes:
+        ledger: of everything appended.
+        sources: the ledger of each source: read, written, rejected, and outputs, name -> records.
+    """
+
+    def __init__(self, tasks: list[Task], folder: str, mark: str, *, dry: bool = False) -> None:
+        self.tasks = tasks
+        self.folder = folder
+        self.mark = mark
+        self.dry = dry
+        self.array = tasks[0].array
+        self.stems = stems(tasks)
+        self.ledger = Ledger()
+        self.sources: list[dict[str, Any]] = [
+            {"path": task.path, "format": task.source, "read": 0, "written": 0, "rejected": 0, "outputs": {}}
+            for task in tasks
+        ]
+        self.sizes: dict[str, int] = {}
+        self._done: dict[int, tuple[int, int]] = {}
+        self._open: dict[str, IO[bytes]] = {}
+        self._journal: IO[bytes] | None = None
+        self._unsynced = 0
+        self._fresh: list[str] = []
+        if not dry:
+            self._begin()
+
+    # --- beginning, or going on --------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        kept = self._kept()
+        if kept is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.makedirs(self.folder, exist_ok=True)
+            kept = [json.dumps({"mark": self.mark, "boot": _boot()}).encode() + b"\n"]
+        shutil.rmtree(os.path.join(self.folder, SCRATCH), ignore_errors=True)
+        for line in kept[1:]:
+            self._replay(json.loads(line))
+        for name in self._data_files():
+            path = os.path.join(self.folder, name)
+            if name in self.sizes:
+                os.truncate(path, self.sizes[name])
+            else:
+                os.unlink(path)
+        journal = os.path.join(self.folder, JOURNAL)
+        temporary = f"{journal}.tmp"
+        with open(temporary, "wb") as file:
+            file.writelines(kept)
+        os.replace(temporary, journal)
+        self._journal = open(journal, "ab")  # noqa: SIM115 - closed by `close`
+
+    def _kept(self) -> list[bytes] | None:
+        """The lines of a killed run's journal that can be trusted; None where nothing can."""
+        try:
+            with open(os.path.join(self.folder, JOURNAL), "rb") as file:
+                lines = [line for line in file if line.endswith(b"\n")]
+            head = json.loads(lines[0])
+            entries = [json.loads(line) for line in lines[1:]]
+        except (OSError, ValueError, IndexError):
+            return None
+        if head.get("mark") != self.mark:
+            return None
+        count = len(entries)
+        if not head["boot"] or head["boot"] != _boot():
+            count = max((number + 1 for number, one in enumerate(entries) if one["synced"]), default=0)
+        there = {name: os.path.getsize(os.path.join(self.folder, name)) for name in self._data_files()}
+        sizes: dict[str, int] = {}
+        for number, entry in enumerate(entries[:count]):
+            sizes |= entry["sizes"]
+            if any(there.get(name, -1) < size for name, size in sizes.items()):
+                count = number
+                break
+        return lines[: count + 1]
+
+    def _data_files(self) -> list[str]:
+        with os.scandir(self.folder) as entries:
+            return [one.name for one in entries if one.is_file() and not one.name.startswith(".")]
+
+    def _replay(self, entry: dict[str, Any]) -> None:
+        self.sizes |= entry["sizes"]
+        self._done[entry["task"]] = (entry["batch"] + 1, entry["next"])
+        ledger = entry["ledger"]
+        ledger["fields"] = {name: Entry(**one) for name, one in ledger["fields"].items()}
+        self._count(entry["task"], Ledger(**ledger), entry["counts"])
+
+    # --- appending -----------------------------------------------------------------------------------------------------
+
+    def done(self, task: Task) -> tuple[int, int]:
+        """How many batches of a source are there, and where the record after them starts."""
+        return self._done.get(task.number, (0, 0))
+
+    def append(self, task: Task, part: Part) -> None:
+        """The next part of a source.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        names = {kind: self._name(task, kind) for kind in part.data}
+        if not self.dry:
+            for kind, data in part.data.items():
+                self._add(names[kind], data)
+            if part.rejects:
+                first = self.sources[task.number]["read"]
+                lines = [_reject(task, one, first) for one in part.rejects]
+                self._write(REJECTS, b"".join(lines))
+            self._fresh += part.files
+        counts = {names[kind]: count for kind, count in part.counts.items()}
+        self._count(task.number, part.ledger, counts)
+        if self._journal is not None:
+            for file in self._open.values():
+                file.flush()
+            synced = self._unsynced >= SYNC_BYTES
+            if synced:
+                self._sync()
+            entry = {
+                "task": task.number,
+                "batch": part.number,
+                "next": part.next_start,
+                "sizes": self.sizes,
+                "counts": counts,
+                "ledger": asdict(part.ledger),
+                "synced": synced,
+            }
+            self._journal.write(json.dumps(entry).encode("utf-8", "surrogatepass") + b"\n")
+            self._journal.flush()
+            if synced:
+                os.fsync(self._journal.fileno())
+
+    def _count(self, number: int, ledger: Ledger, counts: dict[str, int]) -> None:
+        source = self.sources[number]
+        source["read"] += ledger.read
+        source["rejected"] += ledger.rejected
+        source["written"] = source["read"] - source["rejected"]
+        for name, count in counts.items():
+            source["outputs"][name] = source["outputs"].get(name, 0) + count
+        self.ledger.add(ledger)
+
+    def _name(self, task: Task, kind: str) -> str:
+        suffix = "json" if self.array else "jsonl"
+        stem = self.stems[task.number]
+        return f"{stem}-{kind}.{suffix}" if task.by_kind else f"{stem}.{suffix}"
+
+    def _add(self, name: str, data: bytes | str) -> None:
+        """Append the records of a part, given as bytes or as the file that holds them."""
+        self._write(name, (b",\n" if name in self.sizes else b"[\n") if self.array else b"")
+        if isinstance(data, bytes):
+            self._write(name, data)
+        else:
+            with open(data, "rb") as part:
+                while piece := part.read(1 << 20):
+                    self._write(name, piece)
+            os.unlink(data)
+        if not self.array:
+            self._write(name, b"\n")
+
+    def _write(self, name: str, data: bytes) -> None:
+        file = self._open.get(name)
+        if file is None:
+            if len(self._open) > 64:
+                self._close_files()
+            file = self._open[name] = open(os.path.join(self.folder, name), "ab")  # noqa: SIM115 - kept open
+        file.write(data)
+        self.sizes[name] = self.sizes.get(name, 0) + len(data)
+        self._unsynced += len(data)
+
+    def _close_files(self) -> None:
+        for file in self._open.values():
+            file.close()
+        self._open.clear()
+
+    def _sync(self) -> None:
+        for name in self.sizes:
+            sync(os.path.join(self.folder, name))
+        for name in self._fresh:
+            with suppress(FileNotFoundError):
+                sync(os.path.join(self.folder, name))
+        sync(self.folder)
+        self._fresh.clear()
+        self._unsynced = 0
+
+    # --- the end ---------------------------------------------------------------------------------------------------------
+
+    def report(self) -> Conversion:
+        """The ledger of everything appended, without outputs."""
+        report = Conversion(fingerprint=self.mark, sources=self.sources)
+        self.ledger.fill(report)
+        return report
+
+    def finish(self, mixture: Iterable[tuple[str, bytes]], mixtures: list[dict[str, Any]]) -> Conversion:
+        """Close the data files, and write the mixture file and the report.
+
+        Args:
+            mixture: name and content of the mixture files of the output.
+            mixtures: for the report: the mixture files that were read.
+        """
+        report = self.report()
+        report.mixtures = mixtures
+        names = [name for name in self.sizes if name != REJECTS]
+        for name in names:
+            if self.array:
+                self._write(name, b"\n]\n")
+        self._close_files()
+        if self._journal is not None:
+            # From here on the files are no longer as the journal has them.
+            self._journal.close()
+            os.unlink(os.path.join(self.folder, JOURNAL))
+        report.outputs = names
+        for name, content in mixture:
+            _put(os.path.join(self.folder, name), content)
+            report.outputs.append(name)
+        if REJECTS in self.sizes:
+            report.outputs.append(REJECTS)
+        report.outputs.append(REPORT)
+        text = json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n"
+        _put(os.path.join(self.folder, REPORT), text.encode("utf-8", "surrogatepass"))
+        return report
+
+    def publish(self, final: str) -> None:
+        """Put the finished folder in its place; what lies there is replaced as a whole."""
+        shutil.rmtree(os.path.join(self.folder, SCRATCH), ignore_errors=True)
+        for root, _, names in os.walk(self.folder):
+            for name in names:
+                path = os.path.join(root, name)
+                if not Path(path).is_symlink():
+                    sync(path)
+            sync(root)
+        old = None
+        if occupied(final):
+            old = f"{self.folder}-old"
+            shutil.rmtree(old, ignore_errors=True)
+            Path(final).rename(old)
+        Path(self.folder).rename(final)
+        sync(os.path.dirname(final))
+        if old is not None:
+            if os.path.isdir(old) and not Path(old).is_symlink():
+                shutil.rmtree(old)
+            else:
+                os.unlink(old)
+
+    def close(self) -> None:
+        """Close every file, whatever happened."""
+        for file in (*self._open.values(), *([self._journal] if self._journal is not None else [])):
+            with suppress(OSError):  # a full disk says so once
+                file.close()
+        self._open.clear()
+
+
+def occupied(path: str) -> bool:
+    """Whether something lies at a path, an empty directory apart."""
+    return os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path))
+
+
+def sync(path: str) -> None:
+    """Have a file or directory on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def stems(tasks: list[Task]) -> list[str]:
+    """A name for each source, each once; spaces would break ``data.txt``."""
+    found: list[str] = []
+    for task in tasks:
+        name = os.path.basename(task.path.rstrip("/")) if task.path != "-" else "stdin"
+        for ending in (".gz", ".zst", ".zstd", ".json", ".jsonl"):
+            name = name.removesuffix(ending)
+        stem = "_".join(name.split()) or "data"
+        if stem in ("report", "rejects", "meta", "data"):
+            stem += "-records"
+        number, wanted = 2, stem
+        while stem in found:
+            stem, number = f"{wanted}-{number}", number + 1
+        found.append(stem)
+    return found
+
+
+def _put(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _reject(task: Task, one: Reject, first: int) -> bytes:
+    value: dict[str, Any] = {
+        "path": task.path,
+        "record": first + one.index,
+        "byte": one.start,
+        "code": one.code,
+        "reason": one.reason,
+    }
+    try:
+        value["original"] = one.data.decode()
+    except UnicodeDecodeError:
+        value["base64"] = base64.b64encode(one.data).decode()
+    return json.dumps(value).encode() + b"\n"
+
+
+def _boot() -> str:
+    """What tells one run of the machine from the next; empty where nothing does."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+__all__ = ["REJECTS", "REPORT", "Output", "occupied", "stems", "sync"]

@@ -1,0 +1,77 @@
+"""What is known of a block of records before any of them is matched, seen for the whole block at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+Outline: TypeAlias = tuple[int, int, int]
+"""Number of objects in a record, of ``<`` and of ``[``; objects that begin with a space count only by chance."""
+
+
+class Look(NamedTuple):
+    """What is known of a block.
+
+    Attributes:
+        usable: skeletons may be matched against its bytes: UTF-8, and no control characters but line breaks.
+        odd: some escape is one that `orjson` would not write, or of a backslash.
+        broken: line breaks may stand inside records.
+        outlines: of each record; empty where the block is not usable.
+    """
+
+    usable: bool
+    odd: bool
+    broken: bool
+    outlines: list[Outline]
+
+
+NOTHING_KNOWN = Look(usable=False, odd=True, broken=True, outlines=[])
+
+_OPENS = np.zeros(256, bool)
+_OPENS[list(b'"\n')] = True
+_PLAIN = np.zeros(256, bool)
+_PLAIN[list(b'nrtbf"')] = True
+
+
+def look_at(data: bytes, starts: list[int], ends: list[int], *, one_line: bool) -> Look:
+    """Look at a block.
+
+    Args:
+        data: the block.
+        starts: offsets of its records.
+        ends: one past their last bytes.
+        one_line: its records hold no line break, as in JSON Lines.
+    """
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return NOTHING_KNOWN
+    characters = np.frombuffer(data, np.uint8)
+    controls = int(np.count_nonzero(characters < 32))
+    breaks = data.count(b"\n") if not one_line else len(starts) - (not data.endswith(b"\n"))
+    if controls != breaks:
+        return NOTHING_KNOWN
+    odd = False
+    if b"\\" in data:
+        escapes = np.flatnonzero(characters == 92)
+        odd = bool(escapes[-1] + 1 == len(data)) or not bool(_PLAIN[characters[escapes + 1]].all())
+    opened = np.flatnonzero(characters == 123)
+    opened = opened[opened + 1 < len(data)]
+    places = [opened[_OPENS[characters[opened + 1]]], *(np.flatnonzero(characters == one) for one in b"<[")]
+    edges = np.array([starts, ends])
+    counts = []
+    for place in places:
+        before = np.searchsorted(place, edges)
+        counts.append((before[1] - before[0]).tolist())
+    outlines = list(zip(*counts, strict=True))
+    return Look(usable=True, odd=odd, broken=breaks > 0 and not one_line, outlines=outlines)
+
+
+def outline_of(data: bytes) -> Outline:
+    """The outline of one record, as `look_at` has it."""
+    return data.count(b'{"') + data.count(b"{\n"), data.count(b"<"), data.count(b"[")
+
+
+__all__ = ["NOTHING_KNOWN", "Look", "Outline", "look_at", "outline_of"]

@@ -1,0 +1,238 @@
+"""`FastConvert`: the skeletons and templates of one source, learned as its records come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mmdata.encoding import CannotEncode, Note
+from mmdata.errors import DataError
+from mmdata.fastconvert.look import Look, Outline, outline_of
+from mmdata.fastconvert.skeleton import NotPlain, skeleton
+from mmdata.fastconvert.spelling import Speller
+from mmdata.fastconvert.template import Write, awkward, constants_of, marked, spelled, write_source
+
+if TYPE_CHECKING:
+    from mmdata.io.record import Block, RawRecord
+    from mmdata.recordconvert import Outcome, RecordConverter
+
+MOST_TRIES = 256
+"""Records that are learned from, at most."""
+
+TRIES_EACH = 6
+"""Records of one outline (see `FastConvert`) that are learned from, at most."""
+
+
+class Known:
+    """A skeleton with its template, and what it has written of the batch at hand.
+
+    Attributes:
+        quick: for records without escaped backslashes.
+        careful: for records as `orjson` writes them.
+        kind: of the output.
+        notes: what becomes of the fields of each record.
+        quotes: quotation marks around its keys and strings.
+        lines: line breaks between its tokens.
+        records: how many records of the batch it has translated.
+        written: takes the translations; None before the first one of a batch.
+    """
+
+    __slots__ = ("careful", "kind", "lines", "notes", "quick", "quotes", "records", "written")
+
+    def __init__(
+        self, quick: Write, careful: Write, kind: str, notes: list[Note], quotes: int, lines: int
+    ) -> None:
+        self.quick = quick
+        self.careful = careful
+        self.kind = kind
+        self.notes = notes
+        self.quotes = quotes
+        self.lines = lines
+        self.records = 0
+        self.written: list[bytes] | None = None
+
+
+class FastConvert:
+    """The fast path of one source to one target.
+
+    Records are told apart by their outline: the number of objects, of ``<`` and of ``[``.
+
+    Attributes:
+        able: there is one for this conversion at all.
+    """
+
+    def __init__(self, converter: RecordConverter) -> None:
+        task = converter.task
+        self.converter = converter
+        self.able = converter.checks_have_guards and not task.options.invert and task.media_files == "keep"
+        self.tags = tuple(
+            tag for tag in (converter.source.image_tag, converter.source.video_tag) if tag is not None
+        )
+        self.spell = Speller(converter.media)
+        self.known: dict[Outline, list[Known]] = {}
+        self.tried: dict[Outline, int] = {}
+        self.tries = 0
+
+    def run(self, block: Block, first: int, look: Look, begin: Callable[[Known], None]) -> int:
+        """Translate the records of a block from slice `first` on, as long as they are known.
+
+        Args:
+            block: the block.
+            first: the first slice to translate.
+            look: what is known of the block.
+            begin: is called with what has its first record of the batch, and gives it a list to write to.
+
+        Returns:
+            The first slice whose record only the ordinary way can translate.
+        """
+        if not self.known:
+            return first
+        data, starts, ends, outlines = block.data, block.starts, block.ends, look.outlines
+        known_of = self.known.get
+        if look.usable and not look.odd and not look.broken:
+            for i in range(first, len(starts)):
+                for known in known_of(outlines[i], ()):
+                    found = known.quick(data, starts[i], ends[i])
+                    if found is not None:
+                        if known.written is None:
+                            begin(known)
+                        known.written.append(found)  # type: ignore[union-attr]
+                        known.records += 1
+                        break
+                else:
+                    if not self._other(data[starts[i] : ends[i]], begin):
+                        return i
+            return len(starts)
+        for i in range(first, len(starts)):
+            if not self._one(data, starts[i], ends[i], outlines[i] if look.usable else None, look, begin):
+                return i
+        return len(starts)
+
+    def _one(
+        self,
+        data: bytes,
+        start: int,
+        end: int,
+        outline: Outline | None,
+        look: Look,
+        begin: Callable[[Known], None],
+    ) -> bool:
+        """A record of a block that is not quite ordinary."""
+        for known in self.known.get(outline, ()) if outline is not None else ():
+            found = (known.careful if look.odd else known.quick)(data, start, end)
+            if found is not None and (not look.broken or data.count(b"\n", start, end) == known.lines):
+                _take(known, found, begin)
+                return True
+        return self._other(data[start:end], begin)
+
+    def _other(self, data: bytes, begin: Callable[[Known], None]) -> bool:
+        """A record that may be known once it is spelled as `orjson` does."""
+        if not data or self.tried.get(outline_of(data), 0) >= TRIES_EACH:
+            return False
+        return self.translate(data, begin)
+
+    def translate(self, data: bytes, begin: Callable[[Known], None]) -> bool:
+        """Translate one record, of which nothing is known beforehand; False where only the ordinary way can."""
+        if not self.known:
+            return False
+        try:
+            text = orjson.dumps(orjson.loads(data))
+        except (orjson.JSONDecodeError, TypeError):
+            return False
+        for known in self.known.get(outline_of(text), ()):
+            found = known.careful(text, 0, len(text))
+            # Of two equal keys the parser keeps the last: more quotation marks than the record has.
+            if found is not None and _quotes(data) == known.quotes:
+                _take(known, found, begin)
+                return True
+        return False
+
+    def learn(self, raw: RawRecord, outcome: Outcome, look: Look) -> None:
+        """Take a record that went the ordinary way as the example of a skeleton, if it is plain."""
+        if not self.able or outcome.code or outcome.warnings or self.tries >= MOST_TRIES:
+            return
+        outline = outline_of(raw.data)
+        if self.tried.get(outline, 0) >= TRIES_EACH:
+            return
+        self.tries += 1
+        self.tried[outline] = self.tried.get(outline, 0) + 1
+        for plain in (True, False) if look.usable else (False,):
+            try:
+                data = raw.data if plain else orjson.dumps(orjson.loads(raw.data))
+                known = self._learned(data, raw, outcome)
+            except (NotPlain, DataError, LookupError, TypeError, ValueError, AttributeError):
+                continue
+            self.known.setdefault(outline_of(data), []).insert(0, known)
+            return
+
+    def _learned(self, data: bytes, raw: RawRecord, outcome: Outcome) -> Known:
+        """The skeleton and template of an example.
+
+        Raises:
+            NotPlain: it is not plain, or the template would not always give what the ordinary way gives.
+            DataError: the record with markers cannot be converted.
+        """
+        converter = self.converter
+        refs = converter.source.media(orjson.loads(data))
+        if any(ref.kind == "sidecar" for ref in refs) or not converter.surely_clean(outcome.data):
+            raise NotPlain
+        found = skeleton(data, self.tags, {ref.pointer for ref in refs}.__contains__)
+        if any(name in found.literal for name in (b"\\u", b'\\"', b"\\\\")):
+            raise NotPlain
+        value = orjson.loads(found.filled(marked(found)))
+        record, notes = converter.translated(value, raw, spell=spelled)
+        if notes != outcome.notes:
+            raise NotPlain
+        source, constants = write_source(found, record, "MATCH")
+        code = compile(source, f"<{converter.source.name} to {converter.task.to}>", "exec")
+        patterns = [found.pattern(careful=False), found.pattern(careful=True)]
+
+        def build(pattern: re.Pattern[bytes], spell: Any) -> Write:
+            namespace = {**constants_of(constants), "MATCH": pattern.fullmatch, "SPELL": spell}
+            exec(code, namespace)  # noqa: S102 - own source
+            write: Write = namespace["write"]
+            return write
+
+        trial = build(patterns[1], lambda path: b"up/" + path)
+        for which in (0, 1):
+            text = found.filled(awkward(found, which))
+            record, notes = converter.translated(orjson.loads(text), raw, spell=lambda path: f"up/{path}")
+            if notes != outcome.notes or trial(text, 0, len(text)) != orjson.dumps(record):
+                raise NotPlain
+        quick, careful = (build(pattern, self._spelled) for pattern in patterns)
+        if careful(data, 0, len(data)) != outcome.data:
+            raise NotPlain
+        literal = found.literal
+        return Known(quick, careful, outcome.kind, outcome.notes, literal.count(b'"'), literal.count(b"\n"))
+
+    def _spelled(self, path: bytes) -> bytes | None:
+        """A media path as the output has it; None where the ordinary way must say what is wrong."""
+        try:
+            return self.spell(path)
+        except (CannotEncode, TypeError, ValueError, OSError):
+            return None
+
+
+def _take(known: Known, found: bytes, begin: Callable[[Known], None]) -> None:
+    if known.written is None:
+        begin(known)
+    assert known.written is not None
+    known.written.append(found)
+    known.records += 1
+
+
+def _quotes(data: bytes) -> int:
+    """Quotation marks that are not escaped."""
+    if b"\\" not in data:
+        return data.count(b'"')
+    if b"\\\\" not in data:
+        return data.count(b'"') - data.count(b'\\"')
+    return data.count(b'"') - _ESCAPE.findall(data).count(b'\\"')
+
+
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+
+__all__ = ["FastConvert", "Known"]

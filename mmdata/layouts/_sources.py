@@ -1,0 +1,11 @@
+"""Where the guide's files come from (InternVL documentation, "Domain Adaptation")."""
+
+ANNOTATIONS = "https://huggingface.co/datasets/OpenGVLab/InternVL-Domain-Adaptation-Data"
+GENERAL = "InternVL-Chat-V1-2-SFT-Data, which the released meta files mix in: https://internvl.readthedocs.io/en/latest/internvl1.2/reproduce.html#training-datasets-preparation"
+DRIVELM = "https://github.com/OpenDriveLab/DriveLM/tree/main/challenge"
+MME_REALWORLD = "https://huggingface.co/datasets/yifanzhang114/MME-RealWorld"
+RSVQA = "https://rsvqa.sylvainlobry.com/"
+DIOR_RSVG = "https://drive.google.com/drive/folders/1hTqtYsC6B-m4ED2ewx5oKuYZV13EoJp_"
+FIT_RS = "https://huggingface.co/datasets/ll-13/FIT-RS (FIT-RS_Instruction/FIT-RS_Img.tar.gz)"
+GEOCHAT = "https://huggingface.co/datasets/MBZUAI/GeoChat_Instruct"
+DRIVEGPT4 = "https://tonyxuqaq.github.io/projects/DriveGPT4/"

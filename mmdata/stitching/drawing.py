@@ -1,0 +1,92 @@
+"""`draw_canvas`: the pictures of one moment on one canvas, with the pixels of the upstream layout.
+
+Each view is read as Pillow's RGB (EXIF orientation not applied), resized to the tile with Pillow's default filter
+(bicubic), named in magenta at its top left, and pasted (InternVL, ``tools/images_stitching.py``). Upstream's letters are
+DejaVu Sans Bold at 50 pixels, read from a path that few machines have; ours are Pillow's own font (Aileron) at the same
+size unless a font file is given, so only the letters differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mmdata.errors import DataError, UsageError
+from mmdata.stitching.canvas import Canvas
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAGENTA = (255, 0, 255)
+LABEL_SIZE = 50
+"""Of the letters, in pixels."""
+
+NO_FONT = "none"
+OWN_FONT = "pillow"
+
+
+@cache
+def load_font(name: str) -> Any:
+    """A font: a file, ``pillow`` for Pillow's own, ``none`` for no labels.
+
+    Raises:
+        UsageError: the file is no font.
+    """
+    from PIL import ImageFont
+
+    if name == NO_FONT:
+        return None
+    if name == OWN_FONT:
+        return ImageFont.load_default(LABEL_SIZE)
+    try:
+        return ImageFont.truetype(name, LABEL_SIZE)
+    except OSError as error:
+        raise UsageError(f"{name}: no font file: {error}") from None
+
+
+def font_title(name: str) -> str:
+    """What a font is called, for example ``DejaVu Sans Bold``; "" for no labels."""
+    font = load_font(name)
+    return "" if font is None else " ".join(str(part) for part in font.getname() if part)
+
+
+def read_view(path: str) -> Image.Image:
+    """A picture as RGB.
+
+    Raises:
+        DataError: it is missing, empty, cut off or damaged; nothing is filled in.
+    """
+    from PIL import Image
+
+    from mmdata.media.images import open_quietly
+
+    try:
+        with open(path, "rb") as file, open_quietly(file) as image:
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise DataError("no such file") from None
+    except Image.DecompressionBombError as error:
+        raise DataError(f"too large: {error}") from None
+    except Exception as error:  # Pillow raises whatever it stumbles over on damaged input
+        raise DataError(f"cannot be decoded: {error}") from None
+
+
+def draw_canvas(canvas: Canvas, pictures: Mapping[str, Image.Image], *, font: str = OWN_FONT) -> Image.Image:
+    """One canvas, RGB, of ``canvas.size``.
+
+    Args:
+        canvas: the grid.
+        pictures: view -> picture in RGB, of any size; exactly the views of the grid.
+        font: see `load_font`.
+    """
+    from PIL import Image, ImageDraw
+
+    letters = load_font(font)
+    result = Image.new("RGB", canvas.size)
+    for view in canvas.views:
+        tile = pictures[view].resize(canvas.tile)
+        if letters is not None:
+            ImageDraw.Draw(tile).text((0, 0), view, fill=MAGENTA, font=letters)
+        result.paste(tile, canvas.corner(view))
+    return result
