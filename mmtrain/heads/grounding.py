@@ -19,7 +19,7 @@ UNUSED = ("iou_prediction_head", "pred_obj_score_head")
 """Parts of the decoder whose output no mask depends on, besides the layers of the masks that are not asked for."""
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: under ZeRO-3 DeepSpeed looks through what a module returns by its __dict__
 class Output:
     """What `Grounded` returns.
 

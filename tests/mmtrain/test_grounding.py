@@ -362,3 +362,71 @@ def test_a_killed_run_goes_on_bit_for_bit(
     assert resumed["first_step"] == 4
     assert losses(resumed) == losses(expected)
     assert resumed["order_hash"] == expected["order_hash"]
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "llava_onevision"])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_every_family_grounds(
+    family: str, dtype: str, data: dict[str, Path], models: Path, tmp_path: Path
+) -> None:
+    """Packed and padded give one loss, and a given answer gets a mask for each [SEG] at the picture's size."""
+    from mmtrain.data.sources import Reader
+    from mmtrain.loading import Model
+    from mmtrain.recipes import grounding
+    from mmtrain.settings import from_plain
+
+    make_tiny(family, tmp_path / family)
+    settings = plain(models, data, tmp_path, "rle", "text", model=str(tmp_path / family), dtype=dtype)
+    model, encoder = built(settings)
+    model.train()
+    places = [(0, 1), (1, 0), (0, 0)]
+    found = []
+    for packing in (True, False):
+        batch = batch_of(encoder, settings, places, packing).to(
+            torch.device("cpu"), next(model.parameters()).dtype
+        )
+        with torch.no_grad():
+            terms = grounding.loss(model, batch)
+        found.append({name: float(term.total) for name, term in terms.items()})
+    assert found[0] == pytest.approx(found[1], rel=1e-5 if dtype == "fp32" else 0.02)
+    sample = Reader(from_plain(settings).train, encoder, max_length=256).sample(0, 1)
+    answer = Model("grounding", model.eval(), encoder).follow(sample, 1, root=str(data["rle"].parent))
+    assert answer.text == "The <p> red square </p> [SEG] and the <p> corner </p> [SEG]."
+    assert answer.masks.shape == (2, 64, 74)
+
+
+def test_the_preflight_stops_mismatches_with_file_record_and_reason(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    import numpy as np
+
+    from mmdata import masks
+    from mmtrain.config import parse_config
+    from mmtrain.preflight import preflight
+
+    records = json.loads(data["rle"].read_text())
+    records[2]["segmentation"] = [masks.encode(np.ones((10, 12), np.uint8))]
+    path = scenes.write(tmp_path, "wrong.json", records)
+    config = {
+        "model_name_or_path": str(models / "vlm"),
+        "output_dir": str(tmp_path / "run"),
+        "recipe": "grounding",
+        "grounding": {"decoder_name_or_path": str(models / "sam2")},
+        "bf16": False,
+        "max_length": 256,
+        "data": {"train": {"path": str(path), "media_root": str(data["rle"].parent)}},
+    }
+    steps = {step.name: step for step in preflight(parse_config(config, "run.yaml"), step=False)}
+    assert steps["data"].verdict == "failed"
+    assert any("G16" in line for line in steps["data"].lines)
+    assert steps["lengths"].verdict == "failed"
+    (line,) = [line for line in steps["lengths"].lines if "record 2" in line]
+    assert str(path) in line
+    assert "10 x 12" in line
+    assert "68 x 68" in line
+    config["grounding"] = {"decoder_name_or_path": str(tmp_path)}
+    (only,) = preflight(parse_config(config, "run.yaml"), step=False)
+    assert only.verdict == "failed"
+    assert "no mask decoder there" in only.lines[0]
+    with pytest.raises(UsageError, match="the recipe is chat"):
+        parse_config({**config, "recipe": "chat"}, "run.yaml")
