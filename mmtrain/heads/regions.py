@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import nn
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: under ZeRO-3 DeepSpeed looks through what a module returns by its __dict__
 class Output:
     """What `Regional` returns: logits (B, L, V) of the positions asked for."""
 
