@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import region_scenes  # noqa: E402
+import region_scenes
 
-from mmdata.errors import DataError  # noqa: E402
-from mmtrain.data.refer_frames import ReferFrames, facts_of, per_second, uniform  # noqa: E402
-from schemas.sample import Media  # noqa: E402
+from mmdata.errors import DataError
+from mmtrain.data.refer_frames import ReferFrames, facts_of, per_second, uniform
+from schemas.sample import Media
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_uniform_frames_are_the_middles_of_equal_segments(
 def test_uniform_frames_are_there_ascending_and_as_many_as_can_be(wanted: int, there: int) -> None:
     found = uniform(wanted, there)
     assert found == sorted(set(found))
-    assert 0 <= found[0]
+    assert found[0] >= 0
     assert found[-1] < there
     assert len(found) == wanted or wanted >= there / 2
 

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import region_scenes  # noqa: E402
+import region_scenes
 
-import mmdata  # noqa: E402
-from mmdata.errors import DataError  # noqa: E402
-from mmdata.masks import encode as rle  # noqa: E402
-from mmtrain.data.encode import IGNORED  # noqa: E402
-from mmtrain.data.internvl import InternVLMedia  # noqa: E402
-from mmtrain.data.refer_frames import ReferFrames  # noqa: E402
-from mmtrain.data.regions import RegionsEncoder, coverage  # noqa: E402
+import mmdata
+from mmdata.errors import DataError
+from mmdata.masks import encode as rle
+from mmtrain.data.encode import IGNORED
+from mmtrain.data.internvl import InternVLMedia
+from mmtrain.data.refer_frames import ReferFrames
+from mmtrain.data.regions import RegionsEncoder, coverage
 
 
 @pytest.fixture(scope="module")
