@@ -65,28 +65,30 @@ def video(path: Path, rng: random.Random) -> list[tuple[str, dict[str, Record]]]
 
 
 def questions(name: str, found: list[tuple[str, dict[str, Record]]], rng: random.Random) -> list[Record]:
-    """Two questions about a video, as VideoRefer-Bench-Q has them."""
+    """Two questions about a video, as VideoRefer-Bench-Q has them; `swapped`: what is true with the masks swapped."""
     (one, mine), (two, other) = rng.sample(found, 2)
-    wanted = rng.choice((one, two))
-    frame = rng.randrange(FRAMES)
+    options = {color: f"({letter}) {color}" for letter, color in zip("ABCD", COLORS, strict=True)}
+    same = {"video": name, "options": list(options.values()), "frame_idx": rng.randrange(FRAMES)}
+    second = rng.random() < 0.5
+    if second:
+        question = "Next to <object0><region>, what colour is <object1><region>?"
+    else:
+        question = "What colour is <object0><region>, next to <object1><region>?"
     return [
         {
-            "video": name,
+            **same,
             "Question": "What colour is <object0><region>?",
-            "options": [f"({letter}) {color}" for letter, color in zip("ABCD", COLORS, strict=True)],
-            "Answer": f"({'ABCD'[list(COLORS).index(one)]}) {one}",
+            "Answer": options[one],
             "type": "Basic Questions",
             "annotation": [mine],
-            "frame_idx": frame,
         },
         {
-            "video": name,
-            "Question": f"Which one is {wanted}, <object0><region> or <object1><region>?",
-            "options": ["(A) the first", "(B) the second"],
-            "Answer": "(A) the first" if wanted == one else "(B) the second",
+            **same,
+            "Question": question,
+            "Answer": options[two if second else one],
             "type": "Relationship Questions",
             "annotation": [mine, other],
-            "frame_idx": frame,
+            "swapped": options[one if second else two],
         },
     ]
 
@@ -139,10 +141,8 @@ def make(folder: Path, train: int, held_out: int) -> None:
         else:
             (home / "questions.json").write_text(json.dumps(entries))
             pairs = [entry for entry in entries if len(entry["annotation"]) == 2]
-            other = {"(A) the first": "(B) the second", "(B) the second": "(A) the first"}
             swapped = [
-                {**one, "annotation": one["annotation"][::-1], "Answer": other[one["Answer"]]}
-                for one in pairs
+                {**one, "annotation": one["annotation"][::-1], "Answer": one["swapped"]} for one in pairs
             ]
             (home / "swapped.json").write_text(json.dumps(swapped))
 
@@ -219,8 +219,8 @@ def main(folder: Path, steps: int, videos: int, held_out: int) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default="regions-demo", type=Path)
-    parser.add_argument("--steps", type=int, default=500, help="optimizer steps of sixteen questions")
-    parser.add_argument("--videos", type=int, default=1500, help="training videos")
+    parser.add_argument("--steps", type=int, default=400, help="optimizer steps of sixteen questions")
+    parser.add_argument("--videos", type=int, default=1000, help="training videos")
     parser.add_argument("--held-out", type=int, default=100, help="held-out videos")
     chosen = parser.parse_args()
     main(chosen.folder, chosen.steps, chosen.videos, chosen.held_out)
