@@ -106,6 +106,7 @@ def read(path: str) -> list[dict[str, Any]]:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None
+    entries: list[dict[str, Any]]
     try:
         if text.lstrip()[:1] == "[":
             entries = json.loads(text)

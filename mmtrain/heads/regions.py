@@ -106,7 +106,7 @@ class Regional(nn.Module):
         model = self.base.model
         at_region = input_ids == self.region_id
         embeddings = model.get_input_embeddings()(input_ids)
-        found = None
+        found: torch.Tensor | None = None
         if pixel_values is not None:
             seen = model.get_image_features(pixel_values=pixel_values, return_dict=True)
             pictures = seen.pooler_output.to(embeddings.dtype)
@@ -125,11 +125,13 @@ class Regional(nn.Module):
             raise ValueError(
                 f"{int(at_region.sum())} <region> for {0 if found is None else len(found)} tokens of regions"
             )
-        weight = self.projection[0].weight
-        nothing = torch.zeros(1, self.projection[0].in_features, device=weight.device, dtype=embeddings.dtype)
-        tokens = self.projection(nothing if found is None else found.to(embeddings.dtype))
+        nothing = found is None
         if found is None:
-            return embeddings + tokens.sum() * 0.0
+            found = embeddings.new_zeros(1, self.config.vision_config.hidden_size)
+        tokens: torch.Tensor = self.projection(found.to(embeddings.dtype))
+        if nothing:
+            unchanged: torch.Tensor = embeddings + tokens.sum() * 0.0
+            return unchanged
         filled: torch.Tensor = embeddings.masked_scatter(at_region[..., None], tokens.to(embeddings.dtype))
         return filled
 
@@ -170,7 +172,7 @@ def merged(means: torch.Tensor, frames: list[int], most: int | None) -> torch.Te
         frames: how many each region has.
         most: tokens of a region; None: one, the mean.
     """
-    parts = means.split(frames)
+    parts = torch.split(means, frames)
     if most is None:
         return torch.stack([part.mean(0) for part in parts])
     return torch.cat([joined(part, most) for part in parts])

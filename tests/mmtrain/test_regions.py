@@ -237,6 +237,10 @@ def test_a_run_falls_and_comes_back_from_its_export(
     assert not [p for p in (tmp_path / "model").rglob("*") if p.suffix in (".bin", ".pt", ".pkl", ".pth")]
     loaded = mmtrain.load(tmp_path / "model")
     assert loaded.network.most == 4
+    # The next stage begins with this one's region module.
+    later, _ = built(plain(tmp_path / "model", data, tmp_path, section={"merge": "tokens"}))
+    for name, weight in loaded.network.projection.state_dict().items():
+        assert torch.equal(weight, later.projection.state_dict()[name])
 
     questions = [
         {
