@@ -1,56 +1,84 @@
-"""Conversion with its output checks against ``json.loads`` + ``json.dumps`` of the same records, in turns.
-
-``python -m benchmarks.bench_convert``; the ratio is the rate of `mmdata.convert` over that of the json module.
-"""
+"""Conversion against `json.loads` + `json.dumps` of the same records, one process and two; mask pairs; memory."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-import time
+import random
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-from mmdata.conversion import convert
+from benchmarks import data
+from benchmarks.harness import DATA, compare, label, measure, show
 
-RECORDS = 8000
-ROUNDS = 3
-
-
-def records(path: Path) -> None:
-    """Six turns and a picture each."""
-    talk = [
-        {
-            "from": "gpt" if turn % 2 else "human",
-            "value": ("" if turn else "<image>\n") + "What can be seen in this picture of a harbour? " * 4,
-        }
-        for turn in range(6)
-    ]
-    with path.open("w") as file:
-        for number in range(RECORDS):
-            row = {"id": number, "image": f"images/{number % 997}.jpg", "conversations": talk}
-            file.write(json.dumps(row) + "\n")
+PEERS = ["json_convert", "mmdata_convert", "mmdata_convert_bare", "mmdata_convert_2"]
+SIZE = 1024
 
 
-def main() -> None:
-    """Print records a second and the ratio."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "in.jsonl"
-        records(path)
-        ratios = []
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            with path.open() as file, (Path(folder) / "copy.jsonl").open("w") as out:
-                for line in file:
-                    out.write(json.dumps(json.loads(line)) + "\n")
-            middle = time.perf_counter()
-            convert(path, Path(folder) / "out", to="xcomposer", format="internvl", force=True)
-            end = time.perf_counter()
-            ratios.append((middle - start) / (end - middle))
-            print(
-                f"json {RECORDS / (middle - start):,.0f} records/s, convert {RECORDS / (end - middle):,.0f}"
-            )
-        print(f"convert internvl -> xcomposer, carry and checks on: {median(ratios):.2f} x json")
+def main(runs: int = 5) -> None:
+    """Print the tables."""
+    show(
+        "InternVL JSONL, 200 MB, to XComposer, output checks on",
+        compare(PEERS, data.jsonl(200), runs=runs),
+        base="json",
+    )
+    for title, path in masked(400).items():
+        show(
+            f"{title}, to InternVL (boxes)",
+            compare(["json_convert", "mmdata_convert", "mmdata_convert_2"], path, runs=max(3, runs // 2)),
+            base="json",
+        )
+    print("\npeak resident memory, MiB")
+    for gigabytes in (1, 2):
+        path = data.long_jsonl(gigabytes)
+        for name in ("mmdata_convert", "mmdata_convert_2"):
+            records, wall, _, peak = measure(name, path)
+            print(f"{gigabytes} GB  {label(name):<18}{peak / 1024:>6.0f}  {records} records, {wall:.0f} s")
+
+
+def masked(count: int) -> dict[str, Path]:
+    """Files of records with three masks each on a picture of 1024 x 1024: title -> path."""
+    from PIL import Image
+
+    from mmdata import masks
+
+    folder = DATA / "masked"
+    paths = {
+        "GeoPixel, RLE": folder / "rle.json",
+        "GeoPixel, polygons": folder / "polygons.json",
+        "VideoRefer": folder / "videorefer.json",
+    }
+    if all(path.exists() for path in paths.values()):
+        return paths
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = folder / "picture.png"
+    Image.new("RGB", (SIZE, SIZE)).save(picture)
+    rng = random.Random(4)
+    records: dict[str, list[dict[str, Any]]] = {title: [] for title in paths}
+    said = "The <p> tank </p> [SEG], the <p> ship </p> [SEG] and the <p> lane </p> [SEG]."
+    for number in range(count):
+        rings = [_ring(rng) for _ in range(3)]
+        found = [dict(masks.rings_to_rle([ring], (SIZE, SIZE), "opencv")) for ring in rings]
+        sidecar = folder / f"{number}.json"
+        sidecar.write_text(json.dumps({"polygons": [[ring] for ring in rings]}))
+        talk = [{"from": "human", "value": "<ImageHere>What is there?"}, {"from": "bot", "value": said}]
+        base = {"id": number, "image": str(picture), "conversations": talk}
+        records["GeoPixel, RLE"].append({**base, "segmentation": found})
+        records["GeoPixel, polygons"].append({**base, "polygons": str(sidecar)})
+        asked = [
+            {"from": "human", "value": "<image>\nWhat are <region>, <region> and <region>?"},
+            {"from": "gpt", "value": "A tank, a ship and a lane."},
+        ]
+        annotation = [{"0": {"segmentation": one}} for one in found]
+        size = {"height": SIZE, "width": SIZE}
+        records["VideoRefer"].append({**base, "conversations": asked, "annotation": annotation, **size})
+    for title, path in paths.items():
+        path.write_text(json.dumps(records[title]))
+    return paths
+
+
+def _ring(rng: random.Random) -> list[list[int]]:
+    left, top = rng.randrange(SIZE // 2), rng.randrange(SIZE // 2)
+    return [[left + rng.randrange(SIZE // 2), top + rng.randrange(SIZE // 2)] for _ in range(12)]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,11 @@ from schemas.sample import Sample
 
 KEY = "mmdata_carry"
 VERSION = 1
+
+SPECIAL_KEYS = frozenset(
+    ["__key__", "mmdata_members", "mmdata_names", "mmdata_file", "mmdata_faults", "mmdata_local"]
+)
+"""Keys of a record that say where in its container things lie, not what they are; a digest passes over them."""
 
 
 @dataclass(slots=True)
@@ -45,10 +51,17 @@ class Carried:
     intact: bool
 
 
+_IN_CONTAINER = re.compile(rb'"[^"\\]*?!//')
+
+
 def digest(record: Mapping[str, Any]) -> str:
     """Digest of a record without its carry; the order of the keys does not count."""
-    plain = {key: value for key, value in record.items() if key != KEY}
-    return hashlib.blake2b(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+    plain = {key: value for key, value in record.items() if key != KEY and key not in SPECIAL_KEYS}
+    text = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    if _IN_CONTAINER.search(text):
+        # Where the container lies is no part of what the record says.
+        text = _IN_CONTAINER.sub(b'"!//', text)
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
 
 
 def pack(
@@ -85,6 +98,13 @@ def pack(
     return orjson.dumps(value).decode()
 
 
+def resealed(text: str, converted: Mapping[str, Any]) -> str:
+    """A carry whose digest is of `converted`: a writer of containers gave ids or names after it was packed."""
+    value = orjson.loads(text)
+    value["digest"] = digest(converted)
+    return orjson.dumps(value).decode()
+
+
 def unpack(record: Mapping[str, Any]) -> Carried | None:
     """What a record carries; None without a carry, or where it is not one of ours."""
     text = record.get(KEY)
@@ -111,13 +131,13 @@ def graft(edited: Sample, carried: Carried) -> None:
 
     Masks, text and media are the edited record's own.
     """
-    from mmdata.formats._shared.encode import RESERVED
+    from mmdata.formats._shared.encode import COLUMNS, RESERVED
 
     original = carried.record
     if edited.id is None:
         edited.id = original.get("id")
     for key, value in original.items():
-        if key not in edited.extras and key not in RESERVED:
+        if key not in edited.extras and key not in RESERVED | COLUMNS:
             edited.extras[key] = value
 
 

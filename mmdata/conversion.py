@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 from mmdata import __version__
@@ -24,6 +25,7 @@ from mmdata.converting.output import REPORT, Output, occupied
 from mmdata.converting.report import Conversion
 from mmdata.encoding import EncodeOptions
 from mmdata.errors import UnknownName, UsageError
+from mmdata.format import all_formats
 from mmdata.options import Options
 from mmdata.plan import DataSet, MixtureFile, Plan, make_plan
 from mmdata.recordconvert import Task, mixture_of, target, writes
@@ -44,6 +46,8 @@ def convert(
     plan: bool = False,
     invert: bool = False,
     template: str = "internvl2_5",
+    dialogue: str = "by-instance",
+    shard_bytes: int = 1 << 30,
 ) -> Conversion:
     """Convert data sets into files that another trainer reads as they are.
 
@@ -63,6 +67,8 @@ def convert(
         plan: say what would happen, write nothing.
         invert: masks as answers become region questions, and the other way round.
         template: InternVL template of the target model; only ``internvl2_5`` takes a system turn.
+        dialogue: how a picture's COCO annotations become a conversation: ``by-instance`` or ``by-category``.
+        shard_bytes: tar shards are closed before a sample that would make them larger.
 
     Raises:
         UsageError: no such source, unknown target or option, the output is there already or being written by another
@@ -75,8 +81,13 @@ def convert(
     ):
         if word not in known:
             raise UnknownName(f"word for {what}", word, known)
+    if shard_bytes < 1:
+        raise UsageError(f"--shard-size must be at least 1, got {shard_bytes}")
     if jobs < 1:
         raise UsageError(f"--jobs must be at least 1, got {jobs}")
+    dialogues = {word for one in all_formats().values() for word in one.dialogues}
+    if dialogue not in dialogues:
+        raise UnknownName("dialogue", dialogue, dialogues)
     to = writes(to)
     final = os.path.abspath(os.fspath(output))
     base = os.path.abspath(os.fspath(relative_to)) if relative_to is not None else final
@@ -91,7 +102,7 @@ def convert(
         carry=carry,
         on_loss=on_loss,
         media_files=media_files,
-        options=EncodeOptions(invert=invert, template=template),
+        options=EncodeOptions(invert=invert, template=template, dialogue=dialogue, shard_bytes=shard_bytes),
     )
     if not tasks:
         raise UsageError(f"{', '.join(str(path) for path in paths)}: names no data set that is there")
@@ -152,8 +163,11 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
     try:
         convert_all(tasks, sink, jobs)
         root = os.path.relpath(tasks[0].base, final)
-        kind = mixture_of(target(tasks[0].to)[0])
+        format = target(tasks[0].to)[0]
+        kind = mixture_of(format)
         files = write_mixture(kind, mixtures, sink.sources, "./" if root == "." else root) if kind else []
+        if format.described is not None:
+            files += [(name, text.encode()) for name, text in format.described(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]
         report = sink.finish(files, said)
     finally:
@@ -178,7 +192,7 @@ def _fingerprint(tasks: Sequence[Task]) -> str:
                 task.listed_in,
                 task.to,
                 None if task.base == task.output else task.base,
-                [task.carry, task.on_loss, task.media_files, task.options.invert, task.options.template],
+                [task.carry, task.on_loss, task.media_files, *astuple(task.options)],
             ]
         )
     return hashlib.blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()

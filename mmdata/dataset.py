@@ -12,6 +12,7 @@ from mmdata.io.index import SeekIndex, open_index
 from mmdata.io.jsontext import JSONProblem, parse
 from mmdata.io.read import MAX_RECORD_BYTES, Source, open_source
 from mmdata.io.record import Problem, RawRecord
+from mmdata.io.rows import RowSource
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -51,7 +52,7 @@ def open(
     except BaseException:
         source.close()
         raise
-    return Dataset(source, format, max_record_bytes=max_record_bytes)
+    return Dataset(source, format.of(path), max_record_bytes=max_record_bytes)
 
 
 class Dataset(Sequence[Any]):
@@ -90,7 +91,10 @@ class Dataset(Sequence[Any]):
 
     def __len__(self) -> int:
         if self._length is None:
-            if self._source.seekable:
+            known = self._source.count() if isinstance(self._source, RowSource) else None
+            if known is not None:
+                self._length = known
+            elif self._source.seekable:
                 self._length = len(self._places())
             else:
                 self._length = sum(1 for _ in self.raw_records())
@@ -167,6 +171,8 @@ class Dataset(Sequence[Any]):
             index = i + len(self) if i < 0 else i
             if not 0 <= index < len(self):
                 raise IndexError(f"record {i} of {len(self)}")
+        if isinstance(self._source, RowSource):
+            return self._source.record(index)
         if not self._source.seekable:
             for raw in self.raw_records():
                 if raw.index == index:

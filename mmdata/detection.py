@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import AmbiguousFormat, UsageError
-from mmdata.format import Evidence, Format, all_formats, get_format
+from mmdata.format import Evidence, Format, Guess, all_formats, get_format
 from mmdata.neighbours import what_is
+from mmdata.plugins import tell
 
 if TYPE_CHECKING:
     from mmdata.io.read import Source
@@ -110,15 +111,36 @@ def detect(path: str) -> Detection:
 def detect_source(source: Source) -> Detection:
     """`detect` on an open source; leaves it at its start (what was read is remembered)."""
     head = source.head(HEAD_BYTES)
+    kind = getattr(source, "kind", None)
+    if kind is not None:
+        return _detect_container(source, kind.name)
     evidence = Evidence(
         container=source.container, records=sample(head, source.container), head=head, path=source.path
     )
     claims = []
-    for name, format in all_formats().items():
-        guess = format.sniff(evidence)
+    formats = all_formats()
+    for name, format in formats.items():
+        try:
+            guess = format.sniff(evidence)
+        except Exception as error:
+            if not formats.is_foreign(name):
+                raise
+            tell(f"format {name!r} cannot look at {source.path}: {type(error).__name__}: {error}")
+            continue
         claims.append(Candidate(name, guess.confidence, guess.reasons))
     claims.sort(key=lambda c: -c.confidence)
     return Detection(source.path, source.container, tuple(claims), what_is(evidence))
+
+
+def _detect_container(source: Source, name: str) -> Detection:
+    """A container is of the format of its name; what its records say is for the checks."""
+    evidence = Evidence(container=name, records=[], head=b"", path=source.path)
+    claims = []
+    for other, format in all_formats().items():
+        guess = format.sniff(evidence) if format.container == name else Guess(0.0, (f"the file is {name}",))
+        claims.append(Candidate(other, guess.confidence, guess.reasons))
+    claims.sort(key=lambda c: -c.confidence)
+    return Detection(source.path, name, tuple(claims), None)
 
 
 def sample(head: bytes, container: str) -> list[Any]:

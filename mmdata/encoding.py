@@ -36,10 +36,14 @@ class EncodeOptions:
     Attributes:
         invert: turn masks as answers into region questions and back.
         template: InternVL conversation template of the target model; only ``internvl2_5`` takes a system turn.
+        dialogue: how records without turns become conversations, one of the source's `Format.dialogues`.
+        shard_bytes: a shard is closed before a sample that would make it larger.
     """
 
     invert: bool = False
     template: str = "internvl2_5"
+    dialogue: str = "by-instance"
+    shard_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +236,9 @@ class Encoding:
     def pixel_box(self, mask: BoxMask, size: Size) -> Box:
         """A box in whole pixels, right and bottom exclusive: Python's `round`, clamped to the picture."""
         height, width = size
-        x = [min(max(round(v * width / mask.scale), 0), width) for v in (mask.box[0], mask.box[2])]
-        y = [min(max(round(v * height / mask.scale), 0), height) for v in (mask.box[1], mask.box[3])]
+        across, down = (mask.scale, mask.scale) if mask.scale is not None else (width, height)
+        x = [min(max(round(v * width / across), 0), width) for v in (mask.box[0], mask.box[2])]
+        y = [min(max(round(v * height / down), 0), height) for v in (mask.box[1], mask.box[3])]
         return min(x), min(y), max(x), max(y)
 
     def rings(self, object: int, frame: str = "", rule: RasterRule = "opencv") -> list[Any]:
@@ -245,28 +250,54 @@ class Encoding:
             return self.source_rings(mask)
         return masks.rle_to_rings(self.rle(object, frame), rule)
 
-    def box_xyxy(self, object: int, frame: str = "") -> Box | None:
-        """Extent of the mask in pixels, right and bottom one past the last pixel; None where no pixel is set."""
-        from mmdata import masks
+    def extent(self, object: int, frame: str = "") -> tuple[Box | None, int]:
+        """Box of the mask's pixels, right and bottom one past the last pixel (None where no pixel is set), and their number.
 
-        return masks.box(self.rle(object, frame), "xyxy")
+        Worked out from what the mask is: the pixels of rings are looked at where they were drawn, runs are read once.
+
+        Raises:
+            DataError: the mask cannot be drawn.
+        """
+        import numpy as np
+
+        from mmdata import masks
+        from mmdata.masks.rle import extent
+
+        mask = self.mask(object, frame)
+        if isinstance(mask, PolygonMask) and (object, frame) not in self._rles:
+            pixels = masks.rasterize(self.source_rings(mask), self.canvas(object, frame), mask.rule)
+            return masks.box(pixels, "xyxy"), int(np.count_nonzero(pixels))
+        if isinstance(mask, RLEMask):
+            found = {"size": list(mask.size), "counts": mask.counts}
+        else:
+            found = self.rle(object, frame)
+        (left, top, width, height), pixels_set = extent(found)
+        return (left, top, left + width, top + height) if width else None, pixels_set
+
+    def box_xyxy(self, object: int, frame: str = "") -> Box | None:
+        """The box that `extent` gives."""
+        return self.extent(object, frame)[0]
 
     def permille(self, object: int, frame: str = "") -> tuple[list[int] | None, float | None]:
         """The mask's box in 0-1000 of the picture, and one minus the IoU of box and mask (None: it was a box).
 
         Python's `round` (half to even) of ``v / size * 1000``, clamped: InternVL's documentation and ms-swift.
         """
-        from mmdata import masks
-
         mask = self.mask(object, frame)
         if isinstance(mask, BoxMask):
-            return [min(max(round(v * 1000 / mask.scale), 0), 1000) for v in mask.box], None
-        box = self.box_xyxy(object, frame)
+            if mask.scale is not None:
+                return [min(max(round(v * 1000 / mask.scale), 0), 1000) for v in mask.box], None
+            high, wide = self.canvas(object, frame)
+            return [
+                min(max(round(v * 1000 / side), 0), 1000)
+                for v, side in zip(mask.box, (wide, high, wide, high), strict=True)
+            ], None
+        box, pixels = self.extent(object, frame)
         if box is None:
             return None, None
         height, width = self.canvas(object, frame)
         sides = (width, height, width, height)
-        error = 1 - masks.area(self.rle(object, frame)) / ((box[2] - box[0]) * (box[3] - box[1]))
+        error = 1 - pixels / ((box[2] - box[0]) * (box[3] - box[1]))
         return [min(max(round(v / side * 1000), 0), 1000) for v, side in zip(box, sides, strict=True)], error
 
 

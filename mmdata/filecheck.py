@@ -148,7 +148,7 @@ class FileChecker:
     def container(self) -> Any:
         """The container that the trainer reads, for `Source.blocks`; None where it takes several."""
         container = self.dataset.format.container
-        return None if container == "array-or-jsonl" else container
+        return container if container in ("array", "jsonl", "object", "lines") else None
 
     def scan(
         self,

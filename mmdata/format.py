@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from mmdata.encoding import Encoding
-    from schemas.sample import Origin, Sample
+    from mmdata.plugins import Registry
+    from schemas.sample import Sample
 
 Speaker = Literal["user", "assistant", "system"]
-Container = Literal["array", "jsonl", "array-or-jsonl", "object", "lines"]
+Container = str
+"""How records lie in a file: `array`, `jsonl`, `array-or-jsonl`, `object`, `lines`, or a name of `mmdata.containers`."""
 MediaKind = Literal["image", "video", "frames", "sidecar"]
 
 
@@ -53,6 +55,25 @@ class Guess:
     reasons: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TurnKeys:
+    """Under which keys a record keeps its turns.
+
+    Attributes:
+        turns: of the record: the list of turns.
+        role: of a turn: who speaks.
+        text: of a turn: what is said.
+    """
+
+    turns: str = "conversations"
+    role: str = "from"
+    text: str = "value"
+
+
+FROM_VALUE = TurnKeys()
+"""The keys of the trainers' own formats."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """One trainer's data format.
@@ -75,7 +96,19 @@ class Format:
         to_sample: record, origin -> canonical sample; None for mixture files.
         from_sample: canonical sample, what the encoder may ask -> record; None where nothing can be converted to it.
         variants: further names of ``mmdata convert --to`` that write this format in another way -> their encoder.
+        turn_keys: record -> where its turns lie. None: `conversations` of `from` and `value`, which the fast path and the
+            checks C02 to C09 are about; a format with keys of its own brings checks of its own.
+        described: (file name -> kind of its records) -> (file name -> text) of what its trainer wants to lie beside the
+            data files; they are then split by kind.
+        at: path of a data file -> the format under the names that a file beside it gives (LLaMA-Factory's
+            ``dataset_info.json``); None where it gives none.
+        columns: the usual name of a column -> the key of a record, None where it is not read; empty: the usual names.
+        standard: record -> the record under the usual names, where the format has others for this file.
+        lines: written as JSON Lines although a JSON array is read too.
         paths: how the trainer resolves the paths, for people.
+        dialogues: of records without turns: the ways to make a conversation of one, for ``--dialogue``; `to_sample`
+            then takes one as its third argument.
+        file_type: ``"module:Class"`` of a whole file, where that is no list of records.
         mixture: the file lists data sets instead of records (``data.txt``, InternVL's meta).
     """
 
@@ -93,12 +126,24 @@ class Format:
     kind: Callable[[Mapping[str, Any]], str]
     media: Callable[[Mapping[str, Any]], list[MediaRef]]
     sniff: Callable[[Evidence], Guess]
-    to_sample: Callable[[Mapping[str, Any], Origin], Sample] | None = None
+    to_sample: Callable[..., Sample] | None = None
     from_sample: Callable[[Sample, Encoding], dict[str, Any]] | None = None
     variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
+    turn_keys: Callable[[Mapping[str, Any]], TurnKeys] | None = None
+    described: Callable[[Mapping[str, str]], dict[str, str]] | None = None
+    at: Callable[[str], Format | None] | None = None
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    standard: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    lines: bool = False
     paths: str = ""
+    dialogues: tuple[str, ...] = ()
+    file_type: str = ""
     mixture: bool = False
     aliases: tuple[str, ...] = field(default=())
+
+    def of(self, path: str) -> Format:
+        """The format as it is in one data file."""
+        return self if self.at is None else self.at(path) or self
 
     @cached_property
     def record(self) -> type[BaseModel]:
@@ -108,11 +153,11 @@ class Format:
         return model
 
 
-def all_formats() -> Mapping[str, Format]:
+def all_formats() -> Registry[Format]:
     """Every format by name: the modules of `mmdata.formats`, then entry points of the group ``mmdata.formats``."""
     from mmdata.plugins import discover
 
-    return discover("mmdata.formats", "mmdata.formats", attribute="FORMAT")
+    return discover("mmdata.formats", "mmdata.formats", attribute="FORMAT", instance="mmdata.format:Format")
 
 
 def get_format(name: str) -> Format:
@@ -125,6 +170,7 @@ def get_format(name: str) -> Format:
 
 
 __all__ = [
+    "FROM_VALUE",
     "Container",
     "Evidence",
     "Format",
@@ -132,6 +178,7 @@ __all__ = [
     "MediaKind",
     "MediaRef",
     "Speaker",
+    "TurnKeys",
     "all_formats",
     "get_format",
 ]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from mmdata.format import Evidence
 
 
@@ -21,13 +18,8 @@ def what_is(evidence: Evidence) -> str | None:
         return "COCO annotations"
     if {"image_id", "segmentation"} <= first.keys() or {"image_id", "bbox"} <= first.keys():
         return "COCO results"
-    if _has_messages(first):
-        return "messages of `role` and `content`, as LLaMA-Factory, ms-swift and OpenAI have them"
+    if any(isinstance(v, dict) and ("file_name" in v or "hf_hub_url" in v) for v in first.values()):
+        return (
+            "LLaMA-Factory's dataset_info.json, which is read when a data file that it names lies beside it"
+        )
     return None
-
-
-def _has_messages(record: Mapping[str, Any]) -> bool:
-    messages = record.get("messages", record.get("conversations"))
-    return isinstance(messages, list) and any(
-        isinstance(m, dict) and "role" in m and "content" in m for m in messages
-    )

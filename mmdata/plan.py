@@ -114,7 +114,7 @@ def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> 
         if found.mixture:
             mixtures.append(read_mixture(path, found, options))
         else:
-            datasets.append(DataSet(path, found))
+            datasets.append(DataSet(path, found.of(path)))
     _arrange(plan, mixtures, datasets)
     if not plan.items:
         raise UsageError(f"{', '.join(paths)}: no data set in there; see `mmdata formats`")

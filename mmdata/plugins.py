@@ -16,7 +16,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
+from multiprocessing import parent_process
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -45,24 +46,24 @@ class Registry(Mapping[str, T], Generic[T]):
         group: the entry-point group of plugins in other distributions.
         attribute: the attribute of the module that is the plugin; None: the module itself.
         kind: the word for error messages, for example ``"format"``.
+        instance: ``"module:Class"`` of which a plugin must be an instance; None: anything goes.
     """
 
-    def __init__(self, package: str, group: str, *, attribute: str | None, kind: str) -> None:
+    def __init__(
+        self, package: str, group: str, *, attribute: str | None, kind: str, instance: str | None = None
+    ) -> None:
         self._package = package
         self._attribute = attribute
         self._kind = kind
+        self._instance = instance
         self._loaded: dict[str, T] = {}
         self._modules = {
             stem(m.name): m.name for m in iter_modules(import_module(package).__path__) if m.name[0] != "_"
         }
         self._points: dict[str, list[EntryPoint]] = {}
-        for point in sorted(entry_points(group=group), key=lambda p: (p.name, p.value)):
+        for point in sorted(points_of(group), key=lambda p: (p.name, p.value)):
             if stem(point.name) in self._modules:
-                warnings.warn(
-                    f"{kind} {point.name!r} of {_owner(point)} is hidden by mmdata's own of that name",
-                    PluginWarning,
-                    stacklevel=3,
-                )
+                tell(f"{kind} {point.name!r} of {owner_of(point)} is hidden by mmdata's own of that name")
             elif point.value not in [p.value for p in self._points.get(point.name, ())]:
                 self._points.setdefault(point.name, []).append(point)
 
@@ -102,7 +103,7 @@ class Registry(Mapping[str, T], Generic[T]):
             try:
                 self[name]
             except PluginError as error:
-                warnings.warn(str(error), PluginWarning, stacklevel=2)
+                tell(str(error))
             else:
                 yield name
 
@@ -111,6 +112,10 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{self._kind}s: {', '.join(self._names())}>"
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether the plugin of that name is another distribution's."""
+        return name in self._points
 
     def _names(self) -> list[str]:
         """Every name in order, of unusable plugins too."""
@@ -135,10 +140,10 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _foreign(self, name: str) -> T:
         point, *others = self._points[name]
-        owner = _owner(point)
+        owner = owner_of(point)
         if others:
             raise PluginError(
-                f"{self._kind} {name!r} is provided twice: by {owner} and by {_owner(others[0])}"
+                f"{self._kind} {name!r} is provided twice: by {owner} and by {owner_of(others[0])}"
             )
         try:
             plugin = self._picked(point.load())
@@ -150,11 +155,17 @@ class Registry(Mapping[str, T], Generic[T]):
             raise PluginError(
                 f"{self._kind} {name!r} of {owner} needs the Python module {error.name!r}, which is not installed"
             ) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Code of others may fail in any way; it is told when, and only when, this plugin is asked for.
             raise PluginError(
                 f"{self._kind} {name!r} of {owner} cannot be used: {type(error).__name__}: {error}"
             ) from error
+        if self._instance is not None:
+            module, _, wanted = self._instance.partition(":")
+            if not isinstance(plugin, getattr(import_module(module), wanted)):
+                raise PluginError(
+                    f"{self._kind} {name!r} of {owner} is {type(plugin).__name__!r}, not {module}.{wanted}"
+                )
         if _own_name(plugin, name) != name:
             raise PluginError(f"{self._kind} {name!r} of {owner} calls itself {_own_name(plugin, name)!r}")
         return plugin
@@ -176,17 +187,56 @@ def _own_name(plugin: object, module: str) -> str:
     return own if isinstance(own, str) else module.replace("_", "-")
 
 
-def _owner(point: EntryPoint) -> str:
+def owner_of(point: EntryPoint) -> str:
+    """The distribution that declares an entry point, for messages."""
     return point.dist.name if point.dist is not None else point.value
 
 
+def tell(message: str) -> None:
+    """Warn of a plugin; worker processes keep quiet, as the process that started them has said it."""
+    if parent_process() is None:
+        # One place for all, so that Python shows each message once.
+        warnings.warn(message, PluginWarning, stacklevel=1)
+
+
+def points_of(group: str) -> list[EntryPoint]:
+    """The entry points of a group; a distribution whose declarations cannot be read is left out with a warning."""
+    try:
+        return list(entry_points(group=group))
+    except Exception:
+        # One unreadable entry_points.txt spoils the listing of all: read them one by one.
+        return _readable(group)
+
+
+def _readable(group: str) -> list[EntryPoint]:
+    found: list[EntryPoint] = []
+    for one in distributions():
+        try:
+            found += one.entry_points.select(group=group)
+        except Exception as error:
+            _tell_once(f"the entry points of {one.name} cannot be read: {type(error).__name__}: {error}")
+    return found
+
+
 @cache
-def _registry(package: str, group: str, attribute: str | None, kind: str) -> Registry[Any]:
-    return Registry(package, group, attribute=attribute, kind=kind)
+def _tell_once(message: str) -> None:
+    tell(message)
+
+
+@cache
+def _registry(
+    package: str, group: str, attribute: str | None, kind: str, instance: str | None
+) -> Registry[Any]:
+    return Registry(package, group, attribute=attribute, kind=kind, instance=instance)
 
 
 def discover(
-    package: str, group: str, *, attribute: str | None = None, kind: str | None = None
+    package: str,
+    group: str,
+    *,
+    attribute: str | None = None,
+    kind: str | None = None,
+    instance: str | None = None,
 ) -> Registry[Any]:
     """The plugins of a package and of an entry-point group; see `Registry`.
 
@@ -195,8 +245,9 @@ def discover(
         group: the entry-point group of plugins in other distributions.
         attribute: the attribute of a module that is the plugin; None: the module itself.
         kind: the word for error messages; by default the last word of `group` without its ``s``.
+        instance: ``"module:Class"`` of which a plugin must be an instance; None: anything goes.
     """
-    return _registry(package, group, attribute, kind or group.rpartition(".")[2].removesuffix("s"))
+    return _registry(package, group, attribute, kind or group.rpartition(".")[2].removesuffix("s"), instance)
 
 
-__all__ = ["PluginError", "PluginWarning", "Registry", "discover", "stem"]
+__all__ = ["PluginError", "PluginWarning", "Registry", "discover", "owner_of", "points_of", "stem", "tell"]

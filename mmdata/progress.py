@@ -29,22 +29,28 @@ class Silent:
 
 
 @contextmanager
-def terminal_progress() -> Iterator[Progress]:
-    """A bar on stderr while the block runs, if stderr is a terminal; removed afterwards."""
+def terminal_progress(*, counting: bool = False) -> Iterator[Progress]:
+    """A bar on stderr while the block runs, if stderr is a terminal; removed afterwards.
+
+    Args:
+        counting: the work is counted in things, not in bytes.
+    """
     if not sys.stderr.isatty():
         yield Silent()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.progress import Progress as Bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+    amounts = (MofNCompleteColumn(),) if counting else (DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), *amounts, TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         yield _RichProgress(bar)
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from mmdata import carry
+from mmdata.containers import Container, all_containers, media_mode
 from mmdata.converting.media import SCRATCH, MediaPaths
 from mmdata.encoding import CannotEncode, EncodeOptions, Encoding, Note
 from mmdata.errors import DataError, UnknownName
@@ -20,6 +21,7 @@ from mmdata.format import Format, all_formats, get_format
 from mmdata.formats._shared.decode import place
 from mmdata.io.jsontext import oddities
 from mmdata.io.record import RawRecord
+from mmdata.media.members import is_member
 from mmdata.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
 
@@ -94,6 +96,20 @@ def _plainly_exact(data: bytes, value: Any) -> bool:
     return not any(large in digits for large in _LARGE) and len(_KEY_END.findall(data)) == _keys(value)
 
 
+def replaced(record: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
+    """A record with other texts at some JSON pointers, each of a text that is there."""
+    result = dict(record)
+    for pointer, text in texts.items():
+        *parents, last = pointer.split("/")[1:]
+        place: Any = result
+        for name in parents:
+            key: Any = int(name) if isinstance(place, list) else name
+            place[key] = place[key].copy()
+            place = place[key]
+        place[int(last) if isinstance(place, list) else last] = text
+    return result
+
+
 def _keys(value: Any) -> int:
     if type(value) is dict:
         return len(value) + sum(_keys(item) for item in value.values() if type(item) in (dict, list))
@@ -148,12 +164,19 @@ class Task:
     @property
     def array(self) -> bool:
         """The target's files are JSON arrays; else one record a line."""
-        return target(self.to)[0].container != "jsonl"
+        format = target(self.to)[0]
+        return self.packed is None and format.container != "jsonl" and not format.lines
+
+    @property
+    def packed(self) -> Container | None:
+        """The container that is no text in which the target's files lie; its records wait as JSON Lines until the end."""
+        return all_containers().get(target(self.to)[0].container)
 
     @property
     def by_kind(self) -> bool:
         """Each kind of record has a file of its own."""
-        return target(self.to)[0].name in BY_KIND
+        format = target(self.to)[0]
+        return format.name in BY_KIND or format.described is not None
 
 
 @dataclass(slots=True)
@@ -185,7 +208,7 @@ class RecordConverter:
         from mmdata.plan import DataSet
 
         self.task = task
-        self.source = get_format(task.source)
+        self.source = get_format(task.source).of(task.path)
         self.format, self.encoder = target(task.to)
         checks = list(selected(self.format.name))
         options = Options(media="none", media_root=task.folder, template=task.options.template)  # type: ignore[arg-type]
@@ -202,7 +225,7 @@ class RecordConverter:
             folder=task.folder,
             output=task.output,
             base=task.base,
-            mode=task.media_files,
+            mode=media_mode(task.packed, task.media_files),
             mark_folders=self.format.name == "internvl",
         )
         self.files: list[str] = []
@@ -242,6 +265,8 @@ class RecordConverter:
         if carried is not None and carried.intact and self._restores(carried):
             return self._restored(carried, value, raw)
         original, source = {k: v for k, v in value.items() if k != carry.KEY}, self.source
+        if source.standard is not None:
+            original, source = source.standard(original), get_format(source.name)
         files: dict[str, bytes] = {}
         sample = self._sample(source, original, raw)
         if carried is not None and carried.intact and carried.source in all_formats():
@@ -349,7 +374,8 @@ class RecordConverter:
     def _sample(self, source: Format, record: Mapping[str, Any], raw: RawRecord) -> Sample:
         if source.to_sample is None:
             raise DataError(f"{source.name} has no canonical form")
-        return source.to_sample(record, self._origin(raw))
+        options = {"dialogue": self.task.options.dialogue} if source.dialogues else {}
+        return source.to_sample(record, self._origin(raw), **options)
 
     def _origin(self, raw: RawRecord) -> Origin:
         return Origin(self.task.path, self.source.name, raw.index, raw.start)
@@ -389,8 +415,22 @@ class RecordConverter:
                             raise CannotEncode("sidecar", f"two records carry different files named {path}")
                 _put(place, content, root)
         notes = [Note("record", "kept", "as it was before it was converted")]
-        del value
-        return self._checked(carried.record, notes, raw)
+        record = self._with_media(carried.record, value)
+        return self._checked(record, notes, raw)
+
+    def _with_media(self, record: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+        """A carried record whose media go into a container, or lay in one: the files are taken from where they lie now."""
+        old = [ref for ref in self.format.media(record) if ref.kind != "sidecar"]
+        if self.media.mode != "embed" and not any(is_member(ref.path) for ref in old):
+            return record
+        now = [ref for ref in self.source.media(value) if ref.kind != "sidecar"]
+        if len(now) != len(old):
+            raise CannotEncode(
+                "media-missing", f"{len(now)} media files for {len(old)} of the carried record"
+            )
+        return replaced(
+            record, {was.pointer: self.media.spell(ref.path) for was, ref in zip(old, now, strict=True)}
+        )
 
     def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
         data = orjson.dumps(record)

@@ -49,11 +49,15 @@ def schema(name: str, *, record: bool = False) -> dict[str, Any]:
         return _finished(TypeAdapter(getattr(import_module(module), attribute)).json_schema(), name, title)
     format = get_format(name)
     one = _without_null_defaults(TypeAdapter(format.record).json_schema())
-    if record or format.container in ("jsonl", "lines"):
+    if record or format.container in ("jsonl", "lines", "parquet", "webdataset"):
         return _finished(one, f"{name}.record", f"{format.title}: one record")
+    if format.file_type:
+        module, _, attribute = format.file_type.partition(":")
+        whole = _without_null_defaults(TypeAdapter(getattr(import_module(module), attribute)).json_schema())
+        return _finished(whole, name, f"{format.title}: a whole file")
     definitions = one.pop("$defs", {})
     definitions["Record"] = one
-    whole: dict[str, Any] = {"$defs": definitions}
+    whole = {"$defs": definitions}
     if format.container == "object":
         whole |= {"type": "object", "additionalProperties": {"$ref": "#/$defs/Record"}}
     else:

@@ -76,6 +76,8 @@ class Vision(Part):
 
     last_layers: Positive | None = None
     """Train the last N layers alone (InternVL: ``unfreeze_vit_layers: -N``)."""
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability with which the last layer leaves out its branches while training, growing evenly from 0 (InternVL)."""
 
 
 class Lora(Strict):
@@ -138,6 +140,8 @@ class Config(Strict):
     regions: Regions = Regions()
     gradient_checkpointing: bool = False
     """Compute activations twice rather than keep them."""
+    use_liger_kernel: bool = False
+    """Fused RMSNorm and SwiGLU of the package liger-kernel, on GPUs."""
     bf16: bool = True
     """Weights and activations in bfloat16, optimizer in float32."""
     fp16: bool = False
@@ -153,6 +157,10 @@ class Config(Strict):
     """Most tiles of a picture, the thumbnail not counted."""
     use_thumbnail: bool = True
     """Add the whole picture as a tile where there is more than one."""
+    min_pixels: Positive | None = None
+    """Fewest pixels of a picture (Qwen2-VL); the model directory's if left out."""
+    max_pixels: Positive | None = None
+    """Most pixels of a picture (Qwen2-VL); the model directory's if left out."""
     video_frames: Positive = 8
     """Most frames of a video (InternVL: ``max_num_frame``)."""
     min_video_frames: Positive | None = None
@@ -222,6 +230,8 @@ class Config(Strict):
             yield "bf16 and fp16 exclude each other; write `bf16: false` beside `fp16: true`"
         if self.min_dynamic_patch > self.max_dynamic_patch:
             yield f"min_dynamic_patch {self.min_dynamic_patch} is more than max_dynamic_patch {self.max_dynamic_patch}"
+        if self.min_pixels and self.max_pixels and self.min_pixels > self.max_pixels:
+            yield f"min_pixels {self.min_pixels} is more than max_pixels {self.max_pixels}"
         if self.min_video_frames is not None and self.min_video_frames > self.video_frames:
             yield f"min_video_frames {self.min_video_frames} is more than video_frames {self.video_frames}"
         parts = (self.vision, self.projector, self.language)
@@ -329,6 +339,10 @@ _ALIASES = {
     "meta_path": "data.train",
     "data_path": "data.train",
     "conv_style": "template",
+    "drop_path_rate": "vision.drop_path_rate",
+    "max_num_frame": "video_frames",
+    "min_num_frame": "min_video_frames",
+    "sampling_method": "video_sampling",
 }
 """What people of other trainers write, and the key that is meant."""
 

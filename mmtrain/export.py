@@ -35,7 +35,17 @@ COPIED = (
 DESCRIPTION = "mmtrain.json"
 """File of an exported directory that says which recipe it is of."""
 
-ENCODING = ("min_tiles", "max_tiles", "thumbnail", "dynamic_tiles", "video_frames")
+ENCODING = (
+    "min_tiles",
+    "max_tiles",
+    "thumbnail",
+    "dynamic_tiles",
+    "min_pixels",
+    "max_pixels",
+    "video_frames",
+    "min_video_frames",
+    "video_sampling",
+)
 """Settings that pictures and videos are encoded by."""
 
 TOLERANCE = 1e-3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -91,6 +92,52 @@ class Model:
                 pad_token_id=tokenizer.pad_token_id,
             )
         return self._answered(sample, root, prompt, made[:, prompt["input_ids"].shape[1] :])
+
+    def answers(
+        self, samples: Sequence[Sample], *, root: str | None = None, max_new_tokens: int = 512
+    ) -> list[str]:
+        """The texts that follow several conversations, generated together: shorter ones are padded on the left.
+
+        The likeliest token each time, as `reply`; where two are as likely but for rounding, a batch may choose another
+        one than `reply` does.
+
+        Args:
+            samples: each one's last turn is the user's.
+            root: directory that relative media paths start from.
+            max_new_tokens: an answer ends there at the latest.
+
+        Raises:
+            DataError: one cannot be encoded.
+        """
+        import torch
+
+        tokenizer, end = self.encoder.tokenizer, self._end()
+        vlm = self.network.vlm if self.draws else self.network
+        prompts = [self._prompt(sample, root, None)[0] for sample in samples]
+        length = max(prompt["input_ids"].shape[1] for prompt in prompts)
+        padded: dict[str, list[Any]] = {}
+        for prompt in prompts:
+            missing = length - prompt["input_ids"].shape[1]
+            for key, value in prompt.items():
+                if key in ("input_ids", "attention_mask"):
+                    fill = tokenizer.pad_token_id if key == "input_ids" else 0
+                    value = torch.nn.functional.pad(value, (missing, 0), value=fill)
+                padded.setdefault(key, []).append(value)
+        with torch.inference_mode():
+            made = vlm.generate(
+                **{key: torch.cat(values) for key, values in padded.items()},
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                eos_token_id=end,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        found = []
+        for row in made[:, length:].tolist():
+            said = row[: row.index(end)] if end in row else row
+            found.append(
+                tokenizer.decode(said, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            )
+        return found
 
     def follow(self, sample: Sample, number: int, *, root: str | None = None) -> Answer:
         """The model's masks for an answer that is given: its text is taken as said.

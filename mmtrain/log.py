@@ -83,6 +83,8 @@ class Log:
         if "eval_loss" in entry:
             return f"eval loss {entry['eval_loss']:.4f}"
         text = f"loss {entry['loss']:.4f}  lr {entry['learning_rate']:.2e}  {entry['tokens_per_second']:.0f} tokens/s  "
+        share = entry.get("mfu")
+        text += f"MFU {share:.1%}  " if share is not None else "MFU n/a  "
         text += f"{entry['samples_per_second']:.1f} samples/s  waiting for data {entry['data_wait']:.0%}"
         return text + (f"  GPU {entry['gpu_memory_gib']:.1f} GiB" if "gpu_memory_gib" in entry else "")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmdata.errors import UsageError
 from mmtrain.families import Family, PartName, family_of
+from mmtrain.peft_rows import rows_without_cuda
 from mmtrain.settings import Settings
 
 PARTS: tuple[PartName, ...] = ("vision", "projector", "language")
@@ -85,6 +86,7 @@ def _adapt(model: Any, settings: Settings, tokenizer: Any, family: Family, parts
             raise UsageError(f"lora.new_tokens: the tokenizer does not know {', '.join(unknown)}")
         tied = getattr(model.config, "tie_word_embeddings", False)
         rows = {"embed_tokens": ids} | ({} if tied else {"lm_head": ids})
+        rows_without_cuda()
     config = LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 ANSWER, OVERLAY = "answer.json", "overlay.png"
 
 COLORS = (
-    (230, 25, 75),
+    (240, 50, 230),
+    (66, 212, 244),
+    (245, 130, 49),
     (60, 180, 75),
     (67, 99, 216),
-    (245, 130, 49),
-    (145, 30, 180),
-    (66, 212, 244),
-    (240, 50, 230),
+    (230, 25, 75),
+    (191, 239, 69),
 )
 """Of masks, one after the other, over again after the last."""
 
@@ -70,7 +70,7 @@ def described(answer: Answer) -> list[dict[str, Any]]:
 
 
 def overlay(picture: Image.Image, drawn: npt.NDArray[np.uint8], *, strength: float = 0.5) -> Image.Image:
-    """A picture with masks laid over it, each in a colour of its own, later ones on top.
+    """A picture with masks laid over it, each in a colour of its own with a white edge, later ones on top.
 
     Args:
         picture: RGB.
@@ -82,7 +82,15 @@ def overlay(picture: Image.Image, drawn: npt.NDArray[np.uint8], *, strength: flo
         color = np.array(COLORS[number % len(COLORS)], np.float32)
         inside = mask != 0
         pixels[inside] = pixels[inside] * (1 - strength) + color * strength
+        pixels[_edge(inside)] = 255
     return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def _edge(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Pixels of a mask with a neighbour above, below, left or right that is none; beyond the picture nothing is."""
+    around = np.pad(inside, 1)
+    core = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    return inside & ~core
 
 
 def predict(

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from mmdata.errors import DataError, MMDataError
 from mmtrain.config import Config
+from mmtrain.families import family_of
 
 Verdict = Literal["ok", "warning", "failed"]
 
@@ -91,7 +92,14 @@ def _config(config: Config, held: _Held) -> Step:
     files = ", ".join(
         f"{source.name or source.path} ({len(source)} records)" for source in held.settings.train
     )
-    return Step("config", "ok", [f"template {held.encoder.template.name}; {files}"])
+    lines = [f"template {held.encoder.template.name}; {files}"]
+    unused = family_of(held.recipe.model_config(held.settings)["model_type"]).unused
+    # A mixture file brings it along for InternVL; it is no mistake that would stop the run.
+    bounded = any(source.max_tiles is not None for source in (*held.settings.train, *held.settings.eval))
+    if bounded and "max_tiles" in unused:
+        lines.append(f"of a data file nothing is made of {unused['max_tiles']}")
+        return Step("config", "warning", lines)
+    return Step("config", "ok", lines)
 
 
 def _data(config: Config, held: _Held) -> Step:
@@ -362,6 +370,7 @@ def _memory(config: Config, held: _Held, ranks: int) -> Step:
         f"{weights:,} weights, {trained:,} trained ({trained / weights:.1%}), {config.dtype}, {ranks} GPUs"
     ]
     own = model_states(weights, trained, ranks=ranks, zero=zero, dtype=config.dtype)
+    lines.append(_mfu(config))
     lines.append(
         f"this config (stage {zero.get('stage', 0)}): {gib(own.gpu)} on each GPU"
         + (f", {gib(own.host)} of the host for each" if own.host else "")
@@ -371,6 +380,21 @@ def _memory(config: Config, held: _Held, ranks: int) -> Step:
         need = model_states(weights, trained, ranks=ranks, zero=preset, dtype=config.dtype)
         lines.append(f"  {name:14} {gib(need.gpu):>12}" + (f" + host {gib(need.host)}" if need.host else ""))
     return Step("memory", "ok", lines)
+
+
+def _mfu(config: Config) -> str:
+    """Whether the log will tell it."""
+    import torch
+
+    from mmtrain.mfu import peak
+
+    if not torch.cuda.is_available():
+        return "MFU: n/a on a CPU"
+    name = torch.cuda.get_device_name()
+    best = peak(name)
+    if best is None or config.dtype == "fp32":
+        return f"MFU: n/a for {name} in {config.dtype}"
+    return f"MFU: of {best / 1e12:.0f} TFLOPS of {name}"
 
 
 def _trained(held: _Held) -> Step:

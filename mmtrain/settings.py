@@ -22,11 +22,13 @@ class Part:
         tuning: every weight, none, or low-rank adapters.
         learning_rate: of this part; None takes the run's.
         last_layers: vision only: train the last N layers and what follows them; None trains all.
+        drop_path_rate: vision only: with which probability the last layer leaves out its branches while training.
     """
 
     tuning: Tuning = "full"
     learning_rate: float | None = None
     last_layers: int | None = None
+    drop_path_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class Settings:
         min_tiles: ``min_dynamic_patch``.
         thumbnail: ``use_thumbnail``.
         dynamic_tiles: ``dynamic_image_size``.
+        min_pixels: fewest pixels of a picture, where a family bounds them; None: the model directory's.
+        max_pixels: most.
         video_frames: most frames of a video (InternVL's ``max_num_frame``).
         min_video_frames: fewest (``min_num_frame``): the number is drawn for each video; None: always `video_frames`.
         video_sampling: which frame of each interval (``sampling_method``).
@@ -97,6 +101,8 @@ class Settings:
     min_tiles: int = 1
     thumbnail: bool = True
     dynamic_tiles: bool = True
+    min_pixels: int | None = None
+    max_pixels: int | None = None
     video_frames: int = 8
     min_video_frames: int | None = None
     video_sampling: Literal["middle", "rand"] = "middle"
@@ -111,6 +117,7 @@ class Settings:
     language: Part = field(default_factory=Part)
     lora: Lora = field(default_factory=Lora)
     gradient_checkpointing: bool = False
+    use_liger_kernel: bool = False
     per_device_train_batch_size: int = 1
     per_device_eval_batch_size: int = 1
     gradient_accumulation_steps: int = 1

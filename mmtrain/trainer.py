@@ -27,6 +27,7 @@ from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
 from mmtrain.engine import deepspeed_config, gradient_norm, make_engine, prepare
 from mmtrain.log import LOG, Log, drop_after
+from mmtrain.mfu import meter_of
 from mmtrain.settings import Settings, to_plain
 
 if TYPE_CHECKING:
@@ -94,11 +95,13 @@ class Run:
         torch.manual_seed(settings.seed)
         self.engine, self.model = make_engine(settings, self.recipe, self.encoder.tokenizer, self.config)
         self.device, self.dtype = self.engine.device, next(self.model.parameters()).dtype
+        self.meter, self.peak = meter_of(self.model, settings.recipe, settings.dtype)
         self.step = 0
         self.order_hash = ""
         self.state = State()
         self.tokens = self.samples = self.bad = 0
         self.norm = 0.0
+        self.told: set[tuple[str, int]] = set()
         self.best: tuple[float, int] | None = None
         self.since_best = 0
         if resumed is not None:
@@ -243,6 +246,7 @@ class Run:
             "total_samples": self.samples,
             "total_tokens": self.tokens,
             "bad_samples": self.bad,
+            "bad_records": bad_records(Path(s.output_dir) / QUARANTINE) if self.bad and self.rank == 0 else 0,
             "quarantine": str(Path(s.output_dir) / QUARANTINE) if self.bad else "",
             "order_hash": self.order_hash,
             "stopped": stopped,
@@ -300,6 +304,8 @@ class Run:
         means: dict[str, Any] = {}
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch in micro:
+            if self.meter is not None:
+                self.meter.add(batch)
             here = batch.to(self.device, self.dtype)
             shares = {
                 name: (term.total / max(counts[term.unit], 1e-12), term.weight)
@@ -337,7 +343,9 @@ class Run:
                     for one in everyone
                 )
             for one in everyone:
-                print(f"left out: {one}", file=sys.stderr)  # noqa: T201
+                if (one.source, one.record) not in self.told:  # it is bad again in every epoch
+                    self.told.add((one.source, one.record))
+                    print(f"left out: {one}", file=sys.stderr)  # noqa: T201
 
     def _entry(self, window: _Window, end: StepEnd) -> dict[str, Any]:
         import torch
@@ -353,6 +361,7 @@ class Run:
             "samples": window.samples,
             "tokens_per_second": window.tokens / window.seconds,
             "samples_per_second": window.samples / window.seconds,
+            "mfu": self.meter.take() / window.seconds / self.peak if self.meter and self.peak else None,
             "data_wait": window.waited / window.seconds,
             "bad_samples": self.bad,
             "order_hash": self.order_hash,
@@ -489,6 +498,12 @@ def _usable(one: Encoded | BadSample) -> Encoded:
     if isinstance(one, BadSample):
         raise DataError(str(one))
     return one
+
+
+def bad_records(path: Path) -> int:
+    """How many different records a quarantine file lists."""
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return len({(line["source"], line["record"]) for line in lines})
 
 
 def _order(settings: Settings) -> Order:

@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from schemas.internvl import InternVLTextRecord as InternVLTextRecord
     from schemas.internvl import InternVLTurn as InternVLTurn
     from schemas.internvl import InternVLVideoRecord as InternVLVideoRecord
+    from schemas.llamafactory import LLaMAFactoryRecord as LLaMAFactoryRecord
+    from schemas.llava import LLaVARecord as LLaVARecord
+    from schemas.llava import LLaVATurn as LLaVATurn
+    from schemas.messages import ContentPart as ContentPart
+    from schemas.messages import Message as Message
+    from schemas.messages import PartsMessage as PartsMessage
     from schemas.mixture import DataTxtEntry as DataTxtEntry
     from schemas.mixture import InternVLMeta as InternVLMeta
     from schemas.mixture import InternVLMetaEntry as InternVLMetaEntry
+    from schemas.ms_swift import MSSwiftObjects as MSSwiftObjects
+    from schemas.ms_swift import MSSwiftRecord as MSSwiftRecord
+    from schemas.openai_messages import OpenAIMessagesRecord as OpenAIMessagesRecord
     from schemas.record import Record as Record
     from schemas.record import Turn as Turn
     from schemas.sample import Sample as Sample
@@ -51,7 +60,12 @@ _CONTENTS = {
         "InternVLTurn",
         "InternVLVideoRecord",
     ),
+    "llamafactory": ("LLaMAFactoryRecord",),
+    "llava": ("LLaVARecord", "LLaVATurn"),
+    "messages": ("ContentPart", "Message", "PartsMessage"),
     "mixture": ("DataTxtEntry", "InternVLMeta", "InternVLMetaEntry"),
+    "ms_swift": ("MSSwiftObjects", "MSSwiftRecord"),
+    "openai_messages": ("OpenAIMessagesRecord",),
     "record": ("Record", "Turn"),
     "sample": ("Sample", "sample_adapter"),
     "videorefer": (

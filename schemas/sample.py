@@ -154,11 +154,11 @@ class BoxMask:
 
     Attributes:
         box: left, top, right, bottom; right and bottom are one past the object.
-        scale: what the full width and the full height count: 1000 for InternVL's boxes.
+        scale: what the full width and the full height count: 1000 for InternVL's boxes; None: the box is in pixels.
     """
 
     box: tuple[float, float, float, float]
-    scale: int = 1000
+    scale: int | None = 1000
     kind: Literal["box"] = "box"
 
 

@@ -11,13 +11,10 @@ from mmdata.checks.view import RecordView
 from mmdata.finding import Edit
 from mmdata.io.record import Problem
 
-RECORD_FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3")
-"""Formats of records besides InternVL, where a line that is no object has a code of its own."""
-
 _CONVERSATION_KEYS = ("conversation", "messages", "Conversations", "conversions", "dialog", "dialogue")
 
 
-@check("C02", severity="error", guard=SHAPE, fixable="sometimes")
+@check("C02", severity="error", from_value=True, guard=SHAPE, fixable="sometimes")
 def no_conversations(record: RecordView) -> Iterator[Hit]:
     """The record has no `conversations` key.
 
@@ -30,7 +27,7 @@ def no_conversations(record: RecordView) -> Iterator[Hit]:
     Bad (internvl): {"conversation": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
     Good (internvl): {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
     """
-    if "conversations" in record.raw:
+    if "conversations" in record.raw or record.format.dialogues:
         return
     wrong = next((key for key in _CONVERSATION_KEYS if isinstance(record.raw.get(key), list)), None)
     if wrong is None:
@@ -51,7 +48,7 @@ _ROLE_KEYS = ("role", "speaker", "from_")
 _TEXT_KEYS = ("content", "text", "values", "val")
 
 
-@check("C03", severity="error", guard=SHAPE, fixable="sometimes")
+@check("C03", severity="error", from_value=True, guard=SHAPE, fixable="sometimes")
 def turn_without_keys(record: RecordView) -> Iterator[Hit]:
     """A turn lacks `from` or `value`.
 
@@ -84,7 +81,7 @@ def turn_without_keys(record: RecordView) -> Iterator[Hit]:
                 )
 
 
-@check("C04", severity="error", guard=SHAPE, fixable="sometimes")
+@check("C04", severity="error", from_value=True, guard=SHAPE, fixable="sometimes")
 def text_not_a_string(record: RecordView) -> Iterator[Hit]:
     """The `value` of a turn is not a string.
 
@@ -119,7 +116,7 @@ def _as_text(value: Any) -> tuple[str | None, bool]:
     return None, False
 
 
-@check("S02", severity="error", formats=RECORD_FORMATS, kinds=("not-a-record",))
+@check("S02", severity="error", besides=("internvl",), kinds=("not-a-record",))
 def not_an_object(problem: Problem) -> Iterator[Hit]:
     """A record is not an object but a number, a string, a list or null.
 

@@ -18,6 +18,9 @@ FAMILIES = {
     "K": "Geometry of masks (`--masks full`)",
     "I": "InternVL",
     "M": "InternVL meta file",
+    "N": "Neighbours: LLaVA, LLaMA-Factory, ms-swift, OpenAI-style messages",
+    "O": "COCO annotations",
+    "W": "Parquet files and tar shards",
 }
 
 _FIXABLE = {

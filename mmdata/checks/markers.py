@@ -24,6 +24,7 @@ CONTROL: dict[str, tuple[str, ...]] = {
     "xcomposer-2.0": ("</s>", "<s>"),
     "videorefer": ("<|im_start|>", "<|im_end|>", "<|endoftext|>"),
     "videorefer-vl3": ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<REGION>"),
+    "llava": ("</s>", "<s>"),
     "internvl": ("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "</s>"),
 }
 """Strings that the trainer's tokenizer reads as one control token, wherever they stand (C10)."""

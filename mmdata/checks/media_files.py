@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mmdata.media.images import ImageFacts
     from mmdata.media.videos import VideoFacts
 
-CRASHING = frozenset({"geopixel", "xcomposer", "xcomposer-2.0"})
+CRASHING = frozenset({"geopixel", "xcomposer", "xcomposer-2.0", "coco", "parquet", "webdataset"})
 """Formats whose loader catches nothing: a bad file ends the run."""
 
 VIDEO_HAS_A_CODE = frozenset({"xcomposer", "xcomposer-2.0"})

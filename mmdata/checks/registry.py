@@ -37,10 +37,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Literal
+from typing import Any, Literal
 
 from mmdata.errors import UnknownName
 from mmdata.finding import Edit, Severity, Splice
+from mmdata.format import get_format
 
 Stage = Literal["record", "sidecar", "media", "masks", "file", "problem", "entry"]
 
@@ -111,6 +112,8 @@ class Check:
     guard: str | None
     keys: frozenset[str]
     kinds: frozenset[str]
+    from_value: bool
+    besides: frozenset[str]
     stage: Stage
     fixable: Literal["always", "sometimes", "never"]
     function: Callable[..., Iterable[Hit]]
@@ -123,7 +126,11 @@ class Check:
 
     def applies_to(self, format_name: str) -> bool:
         """Whether the check is about data of this format."""
-        return self.formats is None or format_name in self.formats
+        if self.formats is not None:
+            return format_name in self.formats
+        if format_name in self.besides:
+            return False
+        return not self.from_value or get_format(format_name).turn_keys is None
 
 
 _CHECKS: dict[str, Check] = {}
@@ -148,6 +155,8 @@ def check(
     guard: str | None = None,
     keys: Iterable[str] = (),
     kinds: Iterable[str] = (),
+    from_value: bool = False,
+    besides: Iterable[str] = (),
     fixable: Literal["always", "sometimes", "never"] = "never",
 ) -> Callable[[Callable[..., Iterable[Hit]]], Callable[..., Iterable[Hit]]]:
     """Register a check.
@@ -161,6 +170,8 @@ def check(
         keys: keys which the record type does not name and at which the check looks: a record that has one never takes
             the fast path. (Keys of the record type need no mention.)
         kinds: problem kinds that the check is about. Problem checks only.
+        from_value: about turns in `conversations` of `from` and `value`: formats that keep theirs elsewhere are left out.
+        besides: formats that a check of every format leaves to a code of their own.
         fixable: whether the check attaches repairs.
     """
 
@@ -177,6 +188,8 @@ def check(
             guard=guard,
             keys=frozenset(keys),
             kinds=frozenset(kinds),
+            from_value=from_value,
+            besides=frozenset(besides),
             stage=_STAGES[parameters],
             fixable=fixable,
             function=function,
@@ -218,7 +231,7 @@ def parse_doc(code: str, docstring: str) -> CheckDoc:
     title, _, details = opening.strip().partition("\n")
     sections: dict[str, str] = {}
     examples: list[Example] = []
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+    for mark, following in zip(marks, [*marks, None][1:], strict=True):
         body = text[mark.end() : following.start() if following else len(text)].rstrip()
         word = mark[1]
         if word in ("Bad", "Good"):
@@ -245,10 +258,49 @@ def _load() -> None:
     package = import_module("mmdata.checks")
     for module in iter_modules(package.__path__):
         import_module(f"mmdata.checks.{module.name}")
-    from importlib.metadata import entry_points
+    from mmdata.plugins import owner_of, points_of, tell
 
-    for point in entry_points(group="mmdata.checks"):
-        point.load()
+    for point in sorted(points_of("mmdata.checks"), key=lambda p: (p.name, p.value)):
+        codes, parts = set(_CHECKS), len(_PARTS)
+        try:
+            point.load()
+        except (Exception, SystemExit) as error:
+            # Code of others may fail in any way; none of what it had registered so far is kept.
+            for code in _CHECKS.keys() - codes:
+                del _CHECKS[code]
+            del _PARTS[parts:]
+            tell(
+                f"checks {point.name!r} of {owner_of(point)} cannot be used: {type(error).__name__}: {error}"
+            )
+            continue
+        for code in _CHECKS.keys() - codes:
+            _CHECKS[code] = replace(
+                _CHECKS[code], function=_Foreign(_CHECKS[code].function, code, owner_of(point))
+            )
+        _PARTS[parts:] = [
+            replace(one, function=_Foreign(one.function, one.code, owner_of(point))) for one in _PARTS[parts:]
+        ]
+
+
+class _Foreign:
+    """A check of another distribution: where it fails it is named once and finds nothing from then on."""
+
+    def __init__(self, function: Callable[..., Iterable[Hit]], code: str, owner: str) -> None:
+        self.function, self.code, self.owner = function, code, owner
+        self.__name__ = function.__name__
+        self.failed = False
+
+    def __call__(self, *arguments: Any) -> list[Hit]:
+        if self.failed:
+            return []
+        try:
+            return list(self.function(*arguments))
+        except Exception as error:
+            from mmdata.plugins import tell
+
+            self.failed = True
+            tell(f"check {self.code} of {self.owner} fails and is left out: {type(error).__name__}: {error}")
+            return []
 
 
 def all_checks() -> Mapping[str, Check]:

@@ -63,6 +63,7 @@ def alternates(turns: Sequence[TurnView]) -> bool:
 
 _NOT_KNOWN = {
     "videorefer": "KeyError: the run crashes.",
+    "llava": "KeyError: the run crashes.",
     "internvl": "KeyError or NotImplementedError: the sample is replaced by a random one.",
 }
 _ANSWERED = "Every word but the user's is taken for the assistant: this text is trained as an answer."
@@ -72,7 +73,7 @@ _ANSWERED_BY_PARITY = (
 )
 
 
-@check("C05", severity="error", guard="regular", fixable="sometimes")
+@check("C05", severity="error", from_value=True, guard="regular", fixable="sometimes")
 def unknown_role(record: RecordView) -> Iterator[Hit]:
     """A turn's role is a word that the trainer does not know, or takes for another speaker.
 

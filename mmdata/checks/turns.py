@@ -22,7 +22,7 @@ def _ordered_turns(record: RecordView) -> list[TurnView] | None:
 
 def _drops_leading_answer(record: RecordView) -> bool:
     name = record.format.name
-    return name.startswith("videorefer") or (name == "internvl" and is_legacy(record))
+    return name.startswith(("videorefer", "llava")) or (name == "internvl" and is_legacy(record))
 
 
 def _kept(record: RecordView, turns: list[TurnView]) -> list[TurnView]:
@@ -35,7 +35,7 @@ def _odd_in_v1(record: RecordView, kept: list[TurnView]) -> bool:
     return record.format.name == "videorefer" and len(kept) % 2 == 1
 
 
-@check("C06", severity="error", guard="regular", fixable="sometimes")
+@check("C06", severity="error", from_value=True, guard="regular", fixable="sometimes")
 def roles_out_of_order(record: RecordView) -> Iterator[Hit]:
     """The first turn is not the user's, or one speaker has two turns in a row.
 
@@ -81,6 +81,7 @@ _REPEATED = {
     "videorefer": "Every second turn is trained, whoever speaks: from here on the wrong ones.",
     "videorefer-vl3": "The order is not checked: every turn but the user's is trained as an answer.",
     "internvl": "The order is not checked: every `gpt` turn is trained.",
+    "llava": "AssertionError: the run crashes.",
     "legacy": "AssertionError: the sample is replaced by a random one.",
 }
 _REPEATED_BY_PARITY = (
@@ -128,7 +129,7 @@ def _joined(runs: list[list[TurnView]]) -> tuple[Edit, ...]:
     return tuple(edits)
 
 
-@check("C07", severity="error", guard="regular")
+@check("C07", severity="error", from_value=True, guard="regular")
 def no_answer(record: RecordView) -> Iterator[Hit]:
     """No turn is the assistant's, so nothing is trained.
 
@@ -163,7 +164,7 @@ def no_answer(record: RecordView) -> Iterator[Hit]:
     yield Hit(f"no turn is an answer{dropped}", pointer="/conversations", upstream=upstream)
 
 
-@check("C08", severity="warning", guard="regular", fixable="sometimes")
+@check("C08", severity="warning", from_value=True, guard="regular", fixable="sometimes")
 def trailing_question(record: RecordView) -> Iterator[Hit]:
     """The last turn is the user's and has no answer.
 
@@ -198,7 +199,7 @@ def trailing_question(record: RecordView) -> Iterator[Hit]:
     )
 
 
-@check("C09", severity="warning", guard="not empty_answer")
+@check("C09", severity="warning", from_value=True, guard="not empty_answer")
 def empty_answer(record: RecordView) -> Iterator[Hit]:
     """An answer has no text.
 

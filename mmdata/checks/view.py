@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mmdata.checks import markers
-from mmdata.format import Format, MediaRef, Speaker
+from mmdata.format import FROM_VALUE, Format, MediaRef, Speaker, TurnKeys
 from mmdata.options import Options
 
 if TYPE_CHECKING:
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TurnView:
-    """One entry of ``conversations``, however it looks.
+    """One entry of the list of turns, however it looks.
 
     Attributes:
-        index: position in ``conversations``.
+        index: position in the list.
         raw: the entry; any JSON value.
-        role: its ``from``, or None when absent or not a string.
-        text: its ``value``, or None when absent or not a string.
+        role: who speaks, or None when absent or not a string.
+        text: what is said, or None when absent or not a string.
         speaker: who the trainer takes the role for; None where it does not know the word.
         format_name: the format, for the markers.
+        keys: where the record keeps its turns.
     """
 
     index: int
@@ -36,21 +37,22 @@ class TurnView:
     text: str | None
     speaker: Speaker | None
     format_name: str
+    keys: TurnKeys = FROM_VALUE
 
     @property
     def pointer(self) -> str:
         """JSON pointer of the turn."""
-        return f"/conversations/{self.index}"
+        return f"/{self.keys.turns}/{self.index}"
 
     @property
     def text_pointer(self) -> str:
         """JSON pointer of the turn's text."""
-        return f"/conversations/{self.index}/value"
+        return f"{self.pointer}/{self.keys.text}"
 
     @property
     def role_pointer(self) -> str:
         """JSON pointer of the turn's role."""
-        return f"/conversations/{self.index}/from"
+        return f"{self.pointer}/{self.keys.role}"
 
     @cached_property
     def marks(self) -> list[markers.Mark]:
@@ -81,16 +83,21 @@ class RecordView:
     path: str
 
     @cached_property
+    def keys(self) -> TurnKeys:
+        """Where the record keeps its turns."""
+        return FROM_VALUE if self.format.turn_keys is None else self.format.turn_keys(self.raw)
+
+    @cached_property
     def turns(self) -> list[TurnView]:
-        """All entries of ``conversations``, also malformed ones; empty when it is no list."""
-        entries = self.raw.get("conversations")
+        """All entries of the list of turns, also malformed ones; empty when it is no list."""
+        entries = self.raw.get(self.keys.turns)
         if not isinstance(entries, list):
             return []
         return [self._turn(i, entry) for i, entry in enumerate(entries)]
 
     def _turn(self, index: int, entry: Any) -> TurnView:
-        role = entry.get("from") if isinstance(entry, dict) else None
-        text = entry.get("value") if isinstance(entry, dict) else None
+        role = entry.get(self.keys.role) if isinstance(entry, dict) else None
+        text = entry.get(self.keys.text) if isinstance(entry, dict) else None
         role = role if isinstance(role, str) else None
         return TurnView(
             index=index,
@@ -99,6 +106,7 @@ class RecordView:
             text=text if isinstance(text, str) else None,
             speaker=None if role is None else self.format.speaker(role),
             format_name=self.format.name,
+            keys=self.keys,
         )
 
     def spoken_by(self, speaker: Speaker) -> list[TurnView]:

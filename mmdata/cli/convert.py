@@ -22,7 +22,7 @@ def command(
     no_carry: Annotated[
         bool, typer.Option("--no-carry", help="Leave out the key that holds what the target cannot say.")
     ] = False,
-    on_loss: Annotated[str, typer.Option(help="warn, or error: reject what would lose something.")] = "warn",
+    on_loss: Annotated[str, typer.Option(help="warn, or error: reject what would be lost, or only approximated, and is not carried.")] = "warn",
     media_files: Annotated[str, typer.Option(help="keep, link or copy pictures and videos.")] = "keep",
     relative_to: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the trainer starts relative paths from.")
@@ -35,6 +35,10 @@ def command(
     target_template: Annotated[
         str, typer.Option(help="InternVL template: internvl2_5, Hermes-2, internlm2-chat or phi3-chat.")
     ] = "internvl2_5",
+    dialogue: Annotated[
+        str, typer.Option(help="How COCO annotations become a conversation: by-instance or by-category.")
+    ] = "by-instance",
+    shard_size: Annotated[int, typer.Option(metavar="MIB", help="Largest tar shard, for webdataset.")] = 1024,
 ) -> int:
     """Convert data sets into another trainer's format."""
     from mmdata.conversion import convert
@@ -54,6 +58,8 @@ def command(
         plan=plan,
         invert=invert,
         template=target_template,
+        dialogue=dialogue,
+        shard_bytes=shard_size << 20,
     )
     print(report.summary(), file=sys.stdout if plan else sys.stderr)
     return report.exit_code

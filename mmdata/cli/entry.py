@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Annotated, Any
@@ -67,6 +68,7 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
     """
     from mmdata.errors import MMDataError
 
+    warnings.showwarning = _shown(name, warnings.showwarning)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character of the data shows its escape.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -87,6 +89,18 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
         print(f"{name}: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         code = 2
     sys.exit(code)
+
+
+def _shown(name: str, usual: Callable[..., None]) -> Callable[..., None]:
+    """Warnings of plugins as one line for a person; all others as Python shows them."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category.__name__ == "PluginWarning":
+            print(f"{name}: warning: {' '.join(str(message).split())}", file=sys.stderr)
+        else:
+            usual(message, category, *place, **more)
+
+    return show
 
 
 def _invoke(name: str, app: Any, arguments: list[str]) -> int:

@@ -81,7 +81,7 @@ def command(
         ending=ending,
         instruction=instruction,
     )
-    with terminal_progress() as progress:
+    with terminal_progress(counting=True) as progress:
         ledger = import_files(importer, paths, output, options, force=force, progress=progress)
     if report is not None:
         write_mixture(

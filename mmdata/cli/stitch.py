@@ -47,7 +47,7 @@ def command(
     columns, rows = _pair(grid, "--grid")
     canvas = Canvas(columns, rows, names, _pair(tile, "--tile"))
     stitcher = Stitcher(canvas, data_root, output, font, ending, quality, force)
-    with terminal_progress() as progress:
+    with terminal_progress(counting=True) as progress:
         report = stitch(
             read_frames(ann, key=key, id_key=id_key),
             stitcher,

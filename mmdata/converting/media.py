@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 
 from mmdata.encoding import CannotEncode
+from mmdata.errors import UsageError
+from mmdata.media.members import file_name, is_member, read_member
 from mmdata.media.paths import find_elsewhere, is_url, resolve
 
 SCRATCH = ".parts"
@@ -26,7 +28,8 @@ class MediaPaths:
         folder: where the output grows.
         output: absolute directory that the output will be.
         base: absolute directory that paths in the output start from.
-        mode: ``"keep"`` the files where they are, ``"link"`` or ``"copy"`` them into the output.
+        mode: ``"keep"`` the files where they are, ``"link"`` or ``"copy"`` them into the output,
+            or ``"embed"`` them in the data file, which its writer does. Files that lie in a container are copied out.
         mark_folders: the target marks a folder by a trailing ``/`` (InternVL).
     """
 
@@ -55,8 +58,8 @@ class MediaPaths:
         """Where a file that a record names lies on this machine; where its trainer would look if it is nowhere."""
         found = self._located.get(path)
         if found is None:
-            found = resolve(path, root=self.root)
-            if not is_url(found) and not os.path.exists(found):
+            found = resolve(path, root=None if is_member(path) else self.root)
+            if not is_member(found) and not is_url(found) and not os.path.exists(found):
                 place = find_elsewhere(os.path.join(self.root or "", path), self.named_in)
                 found = os.path.join(place, found) if place is not None else found
             if len(self._located) > MOST_PATHS:
@@ -75,7 +78,12 @@ class MediaPaths:
         place = self.locate(path)
         if is_url(place):
             return place
-        if self.mode != "keep":
+        if self.mode == "embed":
+            if is_member(place):
+                return place  # its writer takes it out of there; the output does not have this path
+            if not os.path.isfile(place):
+                raise CannotEncode("media-missing", f"{path} is no file, so it cannot be put into the output")
+        elif self.mode != "keep" or is_member(place):
             place = self._bring(place, path)
         elif os.path.isabs(path):
             return path
@@ -110,6 +118,8 @@ class MediaPaths:
 
     def _bring(self, place: str, path: str) -> str:
         """Link or copy a media file into the output; returns where it will lie."""
+        if is_member(place):
+            return self._extract(place)
         if not os.path.exists(place):
             raise CannotEncode("media-missing", f"{path} is not there, so it cannot be put into the output")
         absolute = os.path.realpath(place)
@@ -133,6 +143,24 @@ class MediaPaths:
                 if not os.path.lexists(there):
                     raise
                 shutil.rmtree(temporary, ignore_errors=True)
+        return os.path.join(self.output, relative)
+
+    def _extract(self, place: str) -> str:
+        """Write a file that lies in a container into the output; returns where it will lie."""
+        try:
+            content = read_member(place)
+        except (KeyError, OSError, UsageError) as error:
+            raise CannotEncode("media-missing", f"{place} cannot be read: {error}") from None
+        mark = hashlib.blake2b(content, digest_size=10).hexdigest()
+        relative = os.path.join("media", mark, file_name(place, content))
+        there = os.path.join(self.folder, relative)
+        if not os.path.lexists(there):
+            os.makedirs(os.path.dirname(there), exist_ok=True)
+            temporary = os.path.join(self.folder, SCRATCH, f"{secrets.token_hex(8)}.tmp")
+            os.makedirs(os.path.dirname(temporary), exist_ok=True)
+            with open(temporary, "wb") as file:
+                file.write(content)
+            os.replace(temporary, there)
         return os.path.join(self.output, relative)
 
 

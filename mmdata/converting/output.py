@@ -11,12 +11,14 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from mmdata.containers import WriteJob, media_mode, suffixes
 from mmdata.converting.batches import Part, Reject
 from mmdata.converting.ledger import Entry, Ledger
 from mmdata.converting.media import SCRATCH
@@ -174,6 +176,14 @@ class Output:
             source["outputs"][name] = source["outputs"].get(name, 0) + count
         self.ledger.add(ledger)
 
+    def kinds(self) -> dict[str, str]:
+        """Data file -> the kind of its records, where each kind has a file of its own."""
+        return {
+            name: name.removeprefix(f"{stem}-").rpartition(".")[0]
+            for stem, source in zip(self.stems, self.sources, strict=True)
+            for name in source["outputs"]
+        }
+
     def _name(self, task: Task, kind: str) -> str:
         suffix = "json" if self.array else "jsonl"
         stem = self.stems[task.number]
@@ -235,6 +245,7 @@ class Output:
         report = self.report()
         report.mixtures = mixtures
         names = [name for name in self.sizes if name != REJECTS]
+        packed = self._pack(report) if self.tasks[0].packed is not None else None
         for name in names:
             if self.array:
                 self._write(name, b"\n]\n")
@@ -244,6 +255,11 @@ class Output:
             self._journal.close()
             os.unlink(os.path.join(self.folder, JOURNAL))
         report.outputs = names
+        if packed is not None:
+            for name in names:
+                os.unlink(os.path.join(self.folder, name))
+                del self.sizes[name]
+            report.outputs = packed
         for name, content in mixture:
             _put(os.path.join(self.folder, name), content)
             report.outputs.append(name)
@@ -253,6 +269,31 @@ class Output:
         text = json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n"
         _put(os.path.join(self.folder, REPORT), text.encode("utf-8", "surrogatepass"))
         return report
+
+    def _pack(self, report: Conversion) -> list[str]:
+        """Give the records to the writer of the container; until it is done, a killed run finds them here again."""
+        kind = self.tasks[0].packed
+        assert kind is not None
+        self._close_files()
+        written: list[str] = []
+        for number, source in enumerate(self.sources):
+            task = self.tasks[number]
+            outputs: dict[str, int] = {}
+            for name in source["outputs"]:
+                job = WriteJob(
+                    folder=self.folder,
+                    stem=name.removesuffix(".jsonl"),
+                    records=partial(_lines, os.path.join(self.folder, name)),
+                    base=task.base,
+                    shard_bytes=task.options.shard_bytes,
+                    embed=media_mode(kind, task.media_files) == "embed",
+                )
+                outputs |= kind.write(job)
+                for problem, count in job.problems.items():
+                    report.problems[problem] = report.problems.get(problem, 0) + count
+            source["outputs"] = outputs
+            written += outputs
+        return written
 
     def publish(self, final: str) -> None:
         """Put the finished folder in its place; what lies there is replaced as a whole."""
@@ -303,7 +344,7 @@ def stems(tasks: list[Task]) -> list[str]:
     found: list[str] = []
     for task in tasks:
         name = os.path.basename(task.path.rstrip("/")) if task.path != "-" else "stdin"
-        for ending in (".gz", ".zst", ".zstd", ".json", ".jsonl"):
+        for ending in (".gz", ".zst", ".zstd", ".json", ".jsonl", *suffixes()):
             name = name.removesuffix(ending)
         stem = "_".join(name.split()) or "data"
         if stem in ("report", "rejects", "meta", "data"):
@@ -313,6 +354,13 @@ def stems(tasks: list[Task]) -> list[str]:
             stem, number = f"{wanted}-{number}", number + 1
         found.append(stem)
     return found
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    """The records of a file that has one a line."""
+    with open(path, "rb") as file:
+        for line in file:
+            yield line.rstrip(b"\n")
 
 
 def _put(path: str, data: bytes) -> None:

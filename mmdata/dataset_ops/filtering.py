@@ -51,7 +51,7 @@ def filter_records(
     settings = options or Options(media="none")
     if format is None and not is_repeatable(path):
         raise UsageError(f"{path} can be read only once: say its format with --format")
-    chosen = get_format(format) if format else choose(detect(path))
+    chosen = (get_format(format) if format else choose(detect(path))).of(path)
     if chosen.mixture:
         raise UsageError(f"{path}: a {chosen.name} file lists data sets; filter one of those")
     checker = None

@@ -45,14 +45,15 @@ class RecordFields:
 
     @property
     def turns(self) -> list[Any]:
-        """All entries of ``conversations``, as `RecordView.turns` counts them, but not looked into."""
-        found = self.value.get("conversations") if isinstance(self.value, dict) else None
+        """All entries of the list of turns, as `RecordView.turns` counts them, but not looked into."""
+        found = self.raw.get(self.view.keys.turns)
         return found if isinstance(found, list) else []
 
     @property
     def texts(self) -> list[str]:
         """The turns' texts."""
-        return [text for t in self.turns if isinstance(t, dict) and isinstance(text := t.get("value"), str)]
+        key = self.view.keys.text
+        return [text for t in self.turns if isinstance(t, dict) and isinstance(text := t.get(key), str)]
 
     @cached_property
     def sizes(self) -> list[tuple[int, int] | None]:

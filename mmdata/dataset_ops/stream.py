@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 
 from orjson import JSONDecodeError, loads
 
+from mmdata.containers import suffixes
 from mmdata.dataset_ops.ledger import BROKEN, Dropped, Ledger
 from mmdata.errors import UsageError
 from mmdata.io.jsontext import JSONProblem, has_long_number, parse, too_deep
@@ -45,6 +46,10 @@ def container_of(path: str) -> Container:
         return "jsonl"
     if container == "lines":
         raise UsageError(f"{path}: is plain text, no file of records")
+    if container not in ("array", "jsonl"):
+        raise UsageError(
+            f"{path}: is {container}; name the output .json or .jsonl, and convert it back with mmdata convert --to {container}"
+        )
     return container
 
 
@@ -57,6 +62,8 @@ def target_container(output: str, first_input: str) -> Container:
         return "jsonl"
     if name.endswith(".json"):
         return "array"
+    if name.endswith(suffixes()):
+        raise UsageError(f"{output}: is written by mmdata convert alone; name the output .json or .jsonl")
     if not is_repeatable(first_input):
         raise UsageError(
             f"{first_input} can be read only once: name the output .json or .jsonl, so that its container is known"

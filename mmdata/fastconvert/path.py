@@ -23,7 +23,10 @@ MOST_TRIES = 256
 """Records that are learned from, at most."""
 
 TRIES_EACH = 6
-"""Records of one outline (see `FastConvert`) that are learned from, at most."""
+"""Records of one outline (see `FastConvert`) from which nothing was learned, before no more are tried."""
+
+KNOWN_EACH = 16
+"""Skeletons of one outline, at most."""
 
 
 class Known:
@@ -67,7 +70,9 @@ class FastConvert:
     def __init__(self, converter: RecordConverter) -> None:
         task = converter.task
         self.converter = converter
-        self.able = converter.checks_have_guards and not task.options.invert and task.media_files == "keep"
+        # What goes into a container must be there: the ordinary way looks.
+        keeps = task.media_files == converter.media.mode == "keep"
+        self.able = converter.checks_have_guards and not task.options.invert and keeps
         self.tags = tuple(
             tag for tag in (converter.source.image_tag, converter.source.video_tag) if tag is not None
         )
@@ -155,10 +160,9 @@ class FastConvert:
         if not self.able or outcome.code or outcome.warnings or self.tries >= MOST_TRIES:
             return
         outline = outline_of(raw.data)
-        if self.tried.get(outline, 0) >= TRIES_EACH:
+        if self.tried.get(outline, 0) >= TRIES_EACH or len(self.known.get(outline, ())) >= KNOWN_EACH:
             return
         self.tries += 1
-        self.tried[outline] = self.tried.get(outline, 0) + 1
         for plain in (True, False) if look.usable else (False,):
             try:
                 data = raw.data if plain else orjson.dumps(orjson.loads(raw.data))
@@ -167,6 +171,7 @@ class FastConvert:
                 continue
             self.known.setdefault(outline_of(data), []).insert(0, known)
             return
+        self.tried[outline] = self.tried.get(outline, 0) + 1
 
     def _learned(self, data: bytes, raw: RawRecord, outcome: Outcome) -> Known:
         """The skeleton and template of an example.
@@ -190,19 +195,24 @@ class FastConvert:
         code = compile(source, f"<{converter.source.name} to {converter.task.to}>", "exec")
         patterns = [found.pattern(careful=False), found.pattern(careful=True)]
 
-        def build(pattern: re.Pattern[bytes], spell: Any) -> Write:
-            namespace = {**constants_of(constants), "MATCH": pattern.fullmatch, "SPELL": spell}
+        def build(pattern: re.Pattern[bytes], spell: Any, folders: dict[bytes, bytes]) -> Write:
+            namespace = {
+                **constants_of(constants),
+                "MATCH": pattern.fullmatch,
+                "SPELL": spell,
+                "FOLDERS": folders,
+            }
             exec(code, namespace)  # noqa: S102 - own source
             write: Write = namespace["write"]
             return write
 
-        trial = build(patterns[1], lambda path: b"up/" + path)
+        trial = build(patterns[1], lambda path: b"up/" + path, {})
         for which in (0, 1):
             text = found.filled(awkward(found, which))
             record, notes = converter.translated(orjson.loads(text), raw, spell=lambda path: f"up/{path}")
             if notes != outcome.notes or trial(text, 0, len(text)) != orjson.dumps(record):
                 raise NotPlain
-        quick, careful = (build(pattern, self._spelled) for pattern in patterns)
+        quick, careful = (build(pattern, self._spelled, self.spell.alike) for pattern in patterns)
         if careful(data, 0, len(data)) != outcome.data:
             raise NotPlain
         literal = found.literal

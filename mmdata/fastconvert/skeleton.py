@@ -10,7 +10,7 @@ from typing import Literal
 
 import orjson
 
-SlotKind = Literal["text", "string", "path", "integer", "positive"]
+SlotKind = Literal["text", "string", "path", "positive"]
 
 TURNS = ("conversations", "messages")
 ROLES = ("from", "role")
@@ -99,12 +99,10 @@ class Skeleton:
 
 
 def _open(slot: Slot, careful: bool) -> bytes:
-    if slot.kind == "integer":
-        return _INTEGER
     if slot.kind == "positive":
         return _POSITIVE
     if slot.kind == "path":
-        return rb'[^"\\]++'
+        return rb'[^"\\]++(?<![/.])'
     inside = _CAREFUL if careful else _QUICK
     if slot.before_tag:
         inside = rb'[^"\\<]*+(?:\\[nrtbf"\\][^"\\<]*+)*+' if careful else rb'[^"<]*+'
@@ -226,7 +224,7 @@ class _Reader:
         elif not inside:
             pass
         elif self.is_path(pointer):
-            if b"\\" in inside:
+            if b"\\" in inside or inside.endswith((b"/", b".")):
                 raise NotPlain
             self.slot("path", inside)
         else:

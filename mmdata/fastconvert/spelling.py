@@ -7,7 +7,10 @@ import os
 import orjson
 
 from mmdata.converting.media import MediaPaths
+from mmdata.media.members import MARK as MEMBER_MARK
 from mmdata.media.paths import is_url, resolve
+
+MARK = MEMBER_MARK.encode()
 
 SEEN_BEFORE_LISTING = 3
 """Files of a folder that are asked for one by one before the folder is listed."""
@@ -22,17 +25,15 @@ class _Folder:
 
     Attributes:
         asked: files asked for so far.
-        whole: the text before every file's name where its place does not matter; None where it does.
         places: (the text before the name, names of files, names of folders) of each place that is looked at, in order.
         default: the text before the name of a file that is nowhere.
         own: names that are spelled one by one.
     """
 
-    __slots__ = ("asked", "default", "own", "places", "whole")
+    __slots__ = ("asked", "default", "own", "places")
 
     def __init__(self) -> None:
         self.asked = 0
-        self.whole: bytes | None = None
         self.places: list[tuple[bytes, frozenset[bytes], frozenset[bytes]]] | None = None
         self.default = b""
         self.own: frozenset[bytes] = frozenset([b"", b".", b".."])
@@ -42,11 +43,16 @@ class Speller:
     """Spells media paths as `media` does, given and returned as the inside of a JSON string without escapes.
 
     The folders of a data set are listed once, so that its files are not asked for one by one.
+
+    Attributes:
+        alike: folder as written, its ``/`` included -> the text before the name of every file in it, where that is the
+            same for all names that do not end with ``/`` or ``.``.
     """
 
     def __init__(self, media: MediaPaths) -> None:
         self.media = media
         self.folders: dict[bytes, _Folder] = {}
+        self.alike: dict[bytes, bytes] = {}
         self.names = 0
 
     def __call__(self, path: bytes) -> bytes:
@@ -55,8 +61,8 @@ class Speller:
         folder = self.folders.get(path[:cut])
         if folder is None:
             folder = self._begin(path[:cut])
-        if folder.whole is not None:
-            return folder.whole + path[cut:]
+        if path[:cut] in self.alike:
+            return self.alike[path[:cut]] + path[cut:]
         name = path[cut:]
         if folder.places is None:
             folder.asked += 1
@@ -78,17 +84,20 @@ class Speller:
     def _begin(self, written: bytes) -> _Folder:
         if len(self.folders) >= MOST_FOLDERS or self.names > MOST_NAMES:
             self.folders.clear()
+            self.alike.clear()
             self.names = 0
         folder = self.folders[written] = _Folder()
-        if b"://" in written:
+        if MARK in written:
+            folder.asked = -(1 << 60)  # what lies in a container is taken out of it, file by file
+        elif b"://" in written:
             if is_url(written.decode()):
-                folder.whole = written
+                self.alike[written] = written
             else:
                 folder.asked = -(1 << 60)
         elif self.media.root is not None and is_url(self.media.root):
             folder.asked = -(1 << 60)
         elif written.startswith(b"/"):
-            folder.whole = written
+            self.alike[written] = written
         return folder
 
     def _list(self, folder: _Folder, written: bytes) -> None:
@@ -109,6 +118,10 @@ class Speller:
             found.append((orjson.dumps(before)[1:-1], files, inner))
         folder.default = found[0][0]
         folder.own = frozenset(own)
+        same = all(before == folder.default for before, files, inner in found if files or inner)
+        marked = media.mark_folders and any(inner for _, _, inner in found)
+        if same and not marked and own <= {b"", b".", b".."}:
+            self.alike[written] = folder.default
         folder.places = [one for one in found if one[1] or one[2]]
 
 

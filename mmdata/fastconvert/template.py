@@ -29,7 +29,7 @@ AWKWARD = (
 def marked(skeleton: Skeleton) -> list[bytes]:
     """A marker for each slot."""
     return [
-        (str(_NUMBER + k) if slot.kind in ("integer", "positive") else _RAW % k).encode()
+        (str(_NUMBER + k) if slot.kind == "positive" else _RAW % k).encode()
         for k, slot in enumerate(skeleton.slots)
     ]
 
@@ -56,7 +56,7 @@ def write_source(skeleton: Skeleton, record: Mapping[str, Any], pattern: str) ->
     """Python source of a `Write` for records like the one whose translation with markers is `record`.
 
     Returns:
-        The source, which names `BLAKE`, `SPELL` and `pattern` besides the literals, and the literals.
+        The source, which names `BLAKE`, `FOLDERS`, `SPELL` and `pattern` besides the literals, and the literals.
     """
     constants: dict[str, bytes] = {}
     data = orjson.dumps(record)
@@ -71,9 +71,18 @@ def write_source(skeleton: Skeleton, record: Mapping[str, Any], pattern: str) ->
         body.append(f"{', '.join(names)}, = m.groups()")
     for k, slot in enumerate(skeleton.slots):
         if slot.kind == "path":
-            body += [f"p{k} = SPELL(s{k})", f"if p{k} is None: return None"]
+            body += [
+                f'c = s{k}.rfind(b"/") + 1',
+                f"p{k} = FOLDERS.get(s{k}[:c])",
+                f"if p{k} is not None: p{k} += s{k}[c:]",
+                "else:",
+                f"    p{k} = SPELL(s{k})",
+                f"    if p{k} is None: return None",
+            ]
     for name in sorted(used):
-        if name.startswith("e"):
+        if name.startswith("e") and skeleton.slots[int(name[1:])].kind == "path":
+            body.append(f"{name} = s{name[1:]}")
+        elif name.startswith("e"):
             # A string inside the carry, which is a string itself.
             body.append(
                 f"{name} = s{name[1:]}.replace(B, BB).replace(Q, BQ) if B in s{name[1:]} else s{name[1:]}"
@@ -86,7 +95,7 @@ def write_source(skeleton: Skeleton, record: Mapping[str, Any], pattern: str) ->
 
 
 def constants_of(write: Mapping[str, bytes]) -> dict[str, Any]:
-    """What the source of a `Write` names besides its pattern and `SPELL`."""
+    """What the source of a `Write` names besides its pattern, `FOLDERS` and `SPELL`."""
     return {**write, "BLAKE": blake2b, "B": b"\\", "BB": b"\\\\", "Q": b'"', "BQ": b'\\"'}
 
 

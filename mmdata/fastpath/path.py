@@ -32,6 +32,10 @@ _UNNAMEABLE = re.compile(r'[\x00-\x1f"\\]')
 """What msgspec takes in no field name; a record with such a key takes the slow way."""
 
 
+def _declined(_: Any) -> Any:
+    raise msgspec.DecodeError("the format keeps its turns elsewhere")
+
+
 class FastPath:
     """The generated decoder and acceptance function of one format under one selection of checks.
 
@@ -63,11 +67,18 @@ class FastPath:
         )
         self.watched = frozenset(itertools.chain.from_iterable(c.keys for c in checks))
         self.extra: dict[str, dict[str, bool]] = {}
+        self.decode: Callable[[bytes], Any]
+        self.accept: Callable[[Any], tuple[int, Layout] | None]
         self._build()
 
     def _build(self) -> None:
+        if self.format.turn_keys is not None or "conversations" not in self.format.record.model_fields:
+            # The generated code reads `conversations` of `from` and `value`; other records all meet the check bodies.
+            self.decode = self.accept = _declined
+            self.source = ""
+            return
         struct = self.struct = struct_of(self.format.record, self.extra)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+        self.decode = msgspec.json.Decoder(struct).decode
         fields = [f for f in msgspec.structs.fields(struct) if f.name not in ("conversations", "id")]
         # What has a string or a list in the record type may be a path; `Layouts` asks the format which are.
         layouts = Layouts(self.format, tuple(f.name for f in fields if not f.name.startswith("extra_")))
@@ -93,7 +104,7 @@ class FastPath:
             "FILE_NAME": _file_name,
         }
         exec(compile(self.source, f"<fast path of {self.format.name}>", "exec"), namespace)  # noqa: S102 - own source
-        self.accept: Callable[[Any], tuple[int, Layout] | None] = namespace["accept"]
+        self.accept = namespace["accept"]
 
     def learn(self, error: Exception) -> bool:
         """Let an unknown key through that no check looks at. True if the decoder was rebuilt and is worth another try."""

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
-from mmdata.formats._shared import decode, encode
+from mmdata.formats._shared import decode, encode, spans
 from mmdata.formats._shared.evidence import says, speaks, weigh
 from mmdata.formats._shared.media import refs
 from schemas.sample import (
-    BoxMask,
     Media,
     MediaPart,
     Origin,
@@ -19,7 +18,6 @@ from schemas.sample import (
     PhrasePart,
     RegionPart,
     Sample,
-    SampleObject,
     SampleTurn,
     TextPart,
 )
@@ -73,11 +71,8 @@ def sniff(evidence: Evidence) -> Guess:
     )
 
 
-_BOX = (
-    r"(?:<ref>(?P<phrase>[^<]*)</ref>(?P<gap>\s*))?<box>\s*(?P<boxes>\[\s*\[[-+.\d\s,\[\]]*\]\s*\])\s*</box>"
-)
-_TAG = re.compile(r"<image>|<video>(?=\n)|" + _BOX)
-_GROUNDED = re.compile(_BOX)
+_TAG = re.compile(r"<image>|<video>(?=\n)|" + spans.BOX)
+_GROUNDED = spans.GROUNDED
 
 
 def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
@@ -106,12 +101,7 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     seen = 0
 
     def grounded(match: re.Match[str]) -> Part | None:
-        boxes = _boxes(match["boxes"]) if len(found) == 1 and found[0].kind == "image" else None
-        if boxes is None:
-            return None
-        first = len(sample.objects)
-        sample.objects += [SampleObject({"": BoxMask(box)}) for box in boxes]
-        return PhrasePart(match["phrase"], list(range(first, len(sample.objects))), match["gap"] or "")
+        return spans.phrase(match, sample) if len(found) == 1 and found[0].kind == "image" else None
 
     def take(match: re.Match[str]) -> Part | None:
         nonlocal seen
@@ -136,23 +126,7 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
     return sample
 
 
-def _boxes(text: str) -> list[tuple[float, float, float, float]] | None:
-    """Boxes of 0-1000 in order; None where the text is not a list of those."""
-    from orjson import JSONDecodeError, loads
-
-    try:
-        value = loads(text)
-    except JSONDecodeError:
-        return None
-    for box in value:
-        if not isinstance(box, list) or len(box) != 4 or not all(type(v) in (int, float) for v in box):
-            return None
-        if not (0 <= box[0] < box[2] <= 1000 and 0 <= box[1] < box[3] <= 1000):
-            return None
-    return [(box[0], box[1], box[2], box[3]) for box in value]
-
-
-_LITERALS = encode.markers("<image>", "<video>", "<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>")
+_LITERALS = encode.markers("<image>", "<video>", *spans.TAGS)
 
 
 def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
@@ -198,13 +172,13 @@ def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
             one = sample.objects[part.object]
             keys = [part.frame] if part.frame is not None else list(one.masks)
             return ", ".join(
-                _span(
+                spans.span(
                     f"region in Frame-{places[key]}" if key in places else "region", [(part.object, key)], enc
                 )
                 for key in keys
             )
         keyed = [(k, frame) for k in part.objects for frame in sample.objects[k].masks]
-        return _span(part.text, keyed, enc)
+        return spans.span(part.text, keyed, enc)
 
     body["conversations"] = encode.conversations(
         sample,
@@ -218,25 +192,6 @@ def from_sample(sample: Sample, enc: Encoding) -> dict[str, Any]:
     )
     encode.declared(sample, enc, target_reads=False)
     return encode.with_extras(sample, enc, body)
-
-
-def _span(phrase: str | None, keyed: list[tuple[int, str]], enc: Encoding) -> str:
-    boxes = []
-    for number, frame in keyed:
-        box, error = enc.permille(number, frame)
-        if box is None:
-            enc.lost("masks", "an empty mask has no box")
-            continue
-        if error is None:
-            enc.kept("boxes")
-        else:
-            enc.approximated("masks", "mask -> box of 0-1000; the error is one minus the IoU of both", error)
-            enc.lost("mask shape", "a box has no shape")
-        boxes.append("[" + ",".join(map(str, box)) + "]")
-    text = "" if phrase is None else f"<ref>{phrase.strip()}</ref>"
-    if not boxes:
-        return "" if phrase is None else phrase.strip()
-    return f"{text}<box>[{','.join(boxes)}]</box>"
 
 
 def _frames(sample: Sample, enc: Encoding) -> dict[str, str] | None:

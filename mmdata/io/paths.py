@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mmdata.containers import suffixes
 from mmdata.errors import UsageError
 from mmdata.io.streams import is_url, local_path, nearest, reason
 
 SUFFIXES = (".json", ".jsonl", ".txt")
 PACKED = ("", ".gz", ".zst")
+MOST_BRACED = 100_000
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Expansion:
 def expand(args: Sequence[str]) -> Expansion:
     """Files, globs (``**`` too), directories (with everything below), ``-`` and URLs as a list of files.
 
-    A directory gives its ``.json``, ``.jsonl`` and ``.txt`` files, plain or ``.gz`` or ``.zst``; hidden entries are passed
+    A directory gives its ``.json``, ``.jsonl`` and ``.txt`` files and those of `mmdata.containers`, plain or ``.gz`` or ``.zst``; hidden entries are passed
     over. A file that is named twice is listed once.
 
     Raises:
@@ -54,6 +57,8 @@ def _expand_one(arg: str, left_aside: list[str]) -> list[str]:
         return _directory(path, left_aside)
     if os.path.exists(path):
         return [path]
+    if len(braced := list(_braces(path))) > 1:
+        return [file for one in braced for file in _expand_one(one, left_aside)]
     if glob.has_magic(path):
         found = sorted(glob.glob(path, recursive=True))
         if not found:
@@ -68,18 +73,45 @@ def _expand_one(arg: str, left_aside: list[str]) -> list[str]:
     raise UsageError(f"{arg}: no such file{nearest(path)}")
 
 
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
+
+
+def _braces(path: str) -> Iterator[str]:
+    """The paths that ``shard-{000000..000009}.tar`` and ``{a,b}.tar`` stand for, as webdataset expands them."""
+    match = _BRACES.search(path)
+    if match is None:
+        yield path
+        return
+    numbers = _NUMBERS.fullmatch(match[1])
+    words = match[1].split(",")
+    if numbers is not None:
+        first, last = int(numbers[1]), int(numbers[2])
+        width = len(numbers[1]) if numbers[1].startswith("0") or numbers[2].startswith("0") else 0
+        step = 1 if first <= last else -1
+        if abs(last - first) > MOST_BRACED:
+            raise UsageError(f"{path}: more than {MOST_BRACED} files")
+        words = [str(n).zfill(width) for n in range(first, last + step, step)]
+    elif len(words) == 1:
+        yield path
+        return
+    for word in words:
+        yield from _braces(path[: match.start()] + word + path[match.end() :])
+
+
 def _directory(path: str, left_aside: list[str]) -> list[str]:
     files: list[str] = []
     for name in _walk(path):
         (files if is_data_file(name) else left_aside).append(name)
     if not files:
-        raise UsageError(f"{path}: holds no .json, .jsonl or .txt file")
+        raise UsageError(f"{path}: holds no {', '.join((*SUFFIXES, *suffixes()))} file")
     return files
 
 
 def is_data_file(path: str) -> bool:
     """Whether a name looks like a data set's."""
-    return path.lower().endswith(tuple(suffix + packed for suffix in SUFFIXES for packed in PACKED))
+    known = (*SUFFIXES, *suffixes())
+    return path.lower().endswith(tuple(suffix + packed for suffix in known for packed in PACKED))
 
 
 def _walk(top: str) -> Iterator[str]:

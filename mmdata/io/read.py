@@ -36,7 +36,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from mmdata.errors import UsageError
 from mmdata.io.containers import opening_problems
@@ -50,9 +50,15 @@ from mmdata.io.sniff import Sniffed, sniff
 from mmdata.io.streams import is_url, local_path
 from mmdata.io.window import Window
 
+if TYPE_CHECKING:
+    from mmdata.containers import Container as ContainerPlugin
+
 HEAD_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 19
 MAX_RECORD_BYTES = 64 << 20
+
+CONTAINER_HEAD = 1 << 16
+"""Bytes by which a container that is no text is told."""
 
 _SEARCH_BACK = 4096
 
@@ -69,9 +75,29 @@ def open_source(
 
     Raises:
         UsageError: there is no such file, or it cannot be read.
-        MissingExtra: a URL's library is not installed.
+        MissingExtra: a library is not installed that the URL or the container needs.
     """
-    return Source(path, max_record_bytes=max_record_bytes, block_bytes=block_bytes)
+    source = Source(path, max_record_bytes=max_record_bytes, block_bytes=block_bytes)
+    try:
+        kind = _container(source)
+    except BaseException:
+        source.close()
+        raise
+    if kind is None:
+        return source
+    from mmdata.io.rows import RowSource
+
+    return RowSource(source, kind)
+
+
+def _container(source: Source) -> ContainerPlugin | None:
+    """The container that is no text which a file is; told by its first bytes."""
+    head = source.head(CONTAINER_HEAD)
+    if not head or head[:1] == b"[":
+        return None
+    from mmdata.containers import recognise
+
+    return recognise(head)
 
 
 def range_holds(expected: int, hi: int, first_start: int | None) -> bool:

@@ -240,7 +240,7 @@ def _box_rings(mask: BoxMask, size: tuple[int, int]) -> list[list[list[int]]]:
     """The ring that OpenCV fills to a box's pixels, its sides rounded to whole pixels; none for an empty box."""
     height, width = size
     left, top, right, bottom = (
-        min(max(round(value * side / mask.scale), 0), side)
+        min(max(round(value * side / (mask.scale or side)), 0), side)
         for value, side in zip(mask.box, (width, height, width, height), strict=True)
     )
     if left >= right or top >= bottom:

@@ -121,6 +121,22 @@ def bbox_xywh(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tu
         RLEError: as `check`.
     """
     height, _, start, end = _spans(rle, limit_pixels)
+    return _box_of(height, start, end)
+
+
+def extent(
+    rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS
+) -> tuple[tuple[int, int, int, int], int]:
+    """`bbox_xywh` and `area`, for one reading of the runs.
+
+    Raises:
+        RLEError: as `check`.
+    """
+    height, _, start, end = _spans(rle, limit_pixels)
+    return _box_of(height, start, end), int((end - start).sum(dtype=np.int64))
+
+
+def _box_of(height: int, start: AnyRuns, end: AnyRuns) -> tuple[int, int, int, int]:
     if not len(start):
         return 0, 0, 0, 0
     last = end - 1

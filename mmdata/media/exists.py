@@ -6,6 +6,8 @@ import os
 import stat
 from typing import Literal
 
+from mmdata.media.members import MARK
+
 Presence = Literal["missing", "empty", "file", "directory", "other", "unreadable"]
 
 
@@ -20,7 +22,8 @@ def presence(path: str) -> Presence:
         to be opened); ``unreadable`` (a directory on the way may not be entered).
     """
     try:
-        found = os.stat(path)
+        # A reader of containers names only what is in them, so that the container itself is what may be missing.
+        found = os.stat(path.partition(MARK)[0])
     except (
         FileNotFoundError,
         NotADirectoryError,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
+from mmdata.media.members import is_member
+
 LEVELS_UP = 4
 SIBLINGS = ("images", "data")
 
@@ -24,6 +26,8 @@ def resolve(path: str, *, root: str | None = None, base: str | None = None) -> s
             root that starts with ``s3://`` InternVL puts the path without a separator, and so does this.
         base: directory that relative results start from; None leaves them to the working directory.
     """
+    if is_member(path):
+        return path
     if root and root.startswith("s3://"):
         return root + path
     if is_url(path):
@@ -47,7 +51,7 @@ def find_elsewhere(path: str, data_file: str) -> str | None:
     Returns:
         A directory for ``--media-root`` (or to run from), or None.
     """
-    if not path or path.startswith(os.sep) or is_url(path) or is_url(data_file):
+    if not path or is_member(path) or path.startswith(os.sep) or is_url(path) or is_url(data_file):
         return None
     folder, name = os.path.split(path.rstrip("/"))
     for root in _roots_with(folder, os.path.dirname(data_file)):

@@ -8,7 +8,8 @@ import os
 import stat
 from typing import Any, Literal
 
-from mmdata.errors import MissingExtra
+from mmdata.errors import MissingExtra, UsageError
+from mmdata.media.members import is_member, read_member
 from mmdata.media.paths import is_url
 
 SourceProblem = Literal["missing", "empty", "directory", "unreadable"]
@@ -37,7 +38,21 @@ def open_source(path: str) -> tuple[io.RawIOBase, int]:
     Raises:
         UnopenableError: there are no bytes to read.
     """
+    if is_member(path):
+        return _open_member(path)
     return _open_remote(path) if is_url(path) else _open_local(path)
+
+
+def _open_member(path: str) -> tuple[io.RawIOBase, int]:
+    try:
+        content = read_member(path)
+    except KeyError as error:
+        raise UnopenableError("missing", "not in the container") from error
+    except (UsageError, OSError) as error:
+        raise UnopenableError("unreadable", str(error)) from error
+    if not content:
+        raise UnopenableError("empty", "0 bytes")
+    return _RemoteFile(io.BytesIO(content)), len(content)
 
 
 def _open_local(path: str) -> tuple[io.RawIOBase, int]:

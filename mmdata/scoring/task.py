@@ -49,8 +49,8 @@ class Question:
     Attributes:
         id: the data set's own.
         image: path of the picture.
-        prompt: the text, without the picture's placeholder.
-        row: the row that the answer goes to; its ``response`` is filled in by whoever asks.
+        prompt: the text as the published script hands it to the model; without ``<image>`` the picture comes first.
+        row: the row of predictions, but for the answer; see `Task.answered`.
     """
 
     id: Any
@@ -93,6 +93,7 @@ class Task:
         read: a row of predictions, in the published script's layout, as a `Row`.
         score: way -> what it makes of all rows.
         questions: the questions of an evaluation set below a data directory.
+        answered: a question's row with what the model wrote, in the published script's layout.
         max_new_tokens: as the published script generates.
         boxes: (reference, answer) boxes of a row in pixels xyxy, for pictures; None where the task has none.
         needs: a file beside the predictions that `score` cannot do without, named for people.
@@ -105,6 +106,7 @@ class Task:
     read: Callable[[int, Mapping[str, Any]], Row]
     score: Mapping[Way, Callable[[Sequence[Row], Any], Sheet]]
     questions: Callable[[Path], Iterator[Question]]
+    answered: Callable[[Mapping[str, Any], str], dict[str, Any]]
     max_new_tokens: int
     boxes: Callable[[Row], tuple[list[float] | None, list[float] | None]] | None = None
     needs: str = ""

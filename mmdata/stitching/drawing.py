@@ -1,4 +1,4 @@
-"""`draw_canvas`: the pictures of one moment on one canvas, with the pixels of the upstream layout.
+"""`draw_view`: the pictures of one moment on one canvas, with the pixels of the upstream layout.
 
 Each view is read as Pillow's RGB (EXIF orientation not applied), resized to the tile with Pillow's default filter
 (bicubic), named in magenta at its top left, and pasted (InternVL, ``tools/images_stitching.py``). Upstream's letters are
@@ -8,7 +8,6 @@ size unless a font file is given, so only the letters differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +62,9 @@ def read_view(path: str) -> Image.Image:
 
     try:
         with open(path, "rb") as file, open_quietly(file) as image:
+            if image.mode == "RGB":
+                image.load()
+                return image
             return image.convert("RGB")
     except FileNotFoundError:
         raise DataError("no such file") from None
@@ -72,21 +74,22 @@ def read_view(path: str) -> Image.Image:
         raise DataError(f"cannot be decoded: {error}") from None
 
 
-def draw_canvas(canvas: Canvas, pictures: Mapping[str, Image.Image], *, font: str = OWN_FONT) -> Image.Image:
-    """One canvas, RGB, of ``canvas.size``.
+def draw_view(
+    onto: Image.Image, canvas: Canvas, view: str, picture: Image.Image, *, font: str = OWN_FONT
+) -> None:
+    """Put one view where it belongs on a canvas.
 
     Args:
+        onto: RGB, of ``canvas.size``.
         canvas: the grid.
-        pictures: view -> picture in RGB, of any size; exactly the views of the grid.
+        view: name of the view.
+        picture: RGB, of any size.
         font: see `load_font`.
     """
-    from PIL import Image, ImageDraw
+    from PIL import ImageDraw
 
     letters = load_font(font)
-    result = Image.new("RGB", canvas.size)
-    for view in canvas.views:
-        tile = pictures[view].resize(canvas.tile)
-        if letters is not None:
-            ImageDraw.Draw(tile).text((0, 0), view, fill=MAGENTA, font=letters)
-        result.paste(tile, canvas.corner(view))
-    return result
+    tile = picture.resize(canvas.tile)
+    if letters is not None:
+        ImageDraw.Draw(tile).text((0, 0), view, fill=MAGENTA, font=letters)
+    onto.paste(tile, canvas.corner(view))

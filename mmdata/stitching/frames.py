@@ -122,7 +122,7 @@ def read_frames(path: str, *, key: str = "image_paths", id_key: str = "id") -> l
         DataError: it cannot be read, a frame has no pictures, or two frames would be the same file.
     """
     with open_source(path) as source:
-        nested = source.container == "object"
+        nested = source.container == "object" and not _is_record(path, key, id_key)
     frames = list(nested_frames(read_nested(path)) if nested else record_frames(path, key=key, id_key=id_key))
     seen: dict[str, Frame] = {}
     for frame in frames:
@@ -132,6 +132,18 @@ def read_frames(path: str, *, key: str = "image_paths", id_key: str = "id") -> l
             raise DataError(f"{path}: {frame.where}: {frame.id!r} is no file name")
         seen[frame.id] = frame
     return frames
+
+
+def _is_record(path: str, key: str, id_key: str) -> bool:
+    """Whether a file of one object is one record rather than scenes: a JSON Lines file of one line looks just so."""
+    if os.path.basename(path).endswith(".jsonl"):
+        return True
+    with open(path, "rb") as file:
+        try:
+            value = parse(file.read())
+        except JSONProblem:
+            return False  # told by the reader of scenes
+    return isinstance(value, dict) and {key, id_key} <= set(value)
 
 
 def _checked(paths: Any, where: str, key: str) -> dict[str, str]:

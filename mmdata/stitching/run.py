@@ -10,16 +10,17 @@ import hashlib
 import io
 import json
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmdata.errors import DataError, UsageError
-from mmdata.io.writer import atomic_writer
 from mmdata.progress import Progress, Silent
 from mmdata.stitching.canvas import Canvas
-from mmdata.stitching.drawing import OWN_FONT, draw_canvas, font_title, load_font, read_view
+from mmdata.stitching.drawing import OWN_FONT, draw_view, font_title, load_font, read_view
 from mmdata.stitching.frames import Frame, local_path
 
 Outcome = Literal["written", "done", "refused", "failed"]
@@ -96,6 +97,8 @@ class Stitcher:
 
     def one(self, frame: Frame) -> Result:
         """Make one canvas."""
+        from PIL import Image
+
         path = os.path.join(self.folder, f"{frame.id}.{self.ending}")
         made = self._how(frame)
         if not self.force and os.path.lexists(path):
@@ -110,22 +113,22 @@ class Stitcher:
                     "--force replaces it",
                 ),
             )
-        pictures = {}
+        drawn = Image.new("RGB", self.canvas.size)
         problems = []
+        # One after the other, also after a fault: all faults of a frame are told, and one picture is held at a time.
         for view in self.canvas.views:
             if view not in frame.paths:
                 problems.append(f"{frame.where}: no picture of {view} in the annotation")
                 continue
             place = local_path(frame.paths[view], self.data_root)
             try:
-                pictures[view] = read_view(place)
+                draw_view(drawn, self.canvas, view, read_view(place), font=self.font)
             except DataError as error:
                 problems.append(f"{frame.where}, {view}: {place}: {error}")
         if problems:
             return Result(frame, "failed", path, tuple(problems))
-        data = _encoded(draw_canvas(self.canvas, pictures, font=self.font), self.ending, self.quality, made)
-        with atomic_writer(path) as file:
-            file.write(data)
+        data = _encoded(drawn, self.ending, self.quality, made)
+        _put(path, data)
         return Result(frame, "written", path)
 
     def _how(self, frame: Frame) -> str:
@@ -144,13 +147,43 @@ class Stitcher:
         )
 
 
+_ENDS = (b"\xff\xd9", b"\x00\x00\x00\x00IEND\xaeB`\x82")
+"""The last bytes of a whole JPEG and a whole PNG."""
+
+
+def _put(path: str, data: bytes) -> None:
+    """Write a file that appears whole or not at all.
+
+    It is not forced to the disk, which would take longer than drawing it: if the machine itself goes down, a canvas may
+    be cut short, and `made_as` does not take that for done.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise UsageError(f"{path}: cannot write: {error.strerror or error}") from error
+        raise
+
+
 def made_as(path: str) -> str | None:
-    """What a canvas says of how it was made; None if it says nothing or is no whole picture."""
+    """What a canvas says of how it was made; None if it says nothing or its end is missing."""
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            said = image.info.get("comment")
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 12))
+            if not file.read().endswith(_ENDS):
+                return None
+            file.seek(0)
+            with Image.open(file) as image:
+                said = image.info.get("comment")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     return said.decode("utf-8", "replace") if isinstance(said, bytes) else said

@@ -99,7 +99,7 @@ def command(
             told += f", loss {result['loss']:.4f}"
         left_out = f"{result['bad_samples']} left out"
         if result["quarantine"]:
-            left_out += f" and listed in {result['quarantine']}"
+            left_out += f" ({result['bad_records']} bad records, listed in {result['quarantine']})"
         print(
             f"mmtrain: done: {told}, {result['total_samples']} samples, {left_out}; {parsed.output_dir}",
             file=sys.stderr,

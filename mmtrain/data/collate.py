@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.utils.data
 
 from mmtrain.data.encode import IGNORED, Encoded
 from mmtrain.losses import LABEL, Reduction, sample_weights
@@ -181,7 +183,16 @@ def _joined(
 
 def _media(samples: Sequence[Encoded]) -> dict[str, torch.Tensor]:
     keys = sorted({key for s in samples for key in s.media})
-    return {
-        key: torch.from_numpy(np.concatenate([s.media[key] for s in samples if key in s.media]))
-        for key in keys
-    }
+    return {key: _shared([s.media[key] for s in samples if key in s.media]) for key in keys}
+
+
+def _shared(parts: Sequence[np.ndarray]) -> torch.Tensor:
+    """Arrays end to end, in a worker process in the shared memory that they are handed over in: copied once, not twice."""
+    tensors = [torch.from_numpy(part) for part in parts]
+    if torch.utils.data.get_worker_info() is None:
+        return torch.cat(tensors)
+    first = tensors[0]
+    shape = (sum(len(one) for one in tensors), *first.shape[1:])
+    count = math.prod(shape)
+    storage = first._typed_storage()._new_shared(count, device=first.device)  # type: ignore[no-untyped-call]  # noqa: SLF001 - as torch's own collate does
+    return torch.cat(tensors, out=first.new(storage).view(shape))

@@ -93,7 +93,7 @@ class InternVLMedia:
                 frames = self.frames.take(one, root).pictures
                 arrays += [self.cut(frame, Grid(1, 1)) for frame in frames]
                 counts.append([Tiles(self.tile_tokens, 1)] * len(frames))
-        return counts, {"pixel_values": np.concatenate(arrays)}
+        return counts, {"pixel_values": arrays[0] if len(arrays) == 1 else np.concatenate(arrays)}
 
     def cut(self, picture: Image.Image, grid: Grid) -> npt.NDArray[np.float32]:
         """Tiles of a picture in rows from the top left, then the thumbnail: (tiles, 3, S, S) float32, normalised."""

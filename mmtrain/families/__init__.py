@@ -42,8 +42,9 @@ class Family:
         layer: the same for vision layers; group 1 is the number.
         targets: linear layers that adapters go to, by part.
         media: makes the encoder of pictures from settings and ``config.json``.
-        ignored: settings that say nothing to this family, and why.
-        drop_path: whether the vision encoder's layers may be skipped at random while training.
+        unused: settings that say nothing to this family, and the refusal of each.
+        branches: regular expression over module names: what vision layers add to their input, tile by tile (group 1 is
+            the layer's number), and drop path may leave out; None: there is no such thing.
     """
 
     name: str
@@ -54,8 +55,21 @@ class Family:
     layer: str
     targets: Mapping[PartName, str]
     media: Callable[[Settings, dict[str, Any]], MediaEncoder]
-    ignored: Mapping[str, str] = field(default_factory=dict)
-    drop_path: bool = False
+    unused: Mapping[str, str] = field(default_factory=dict)
+    branches: str | None = None
+
+    def check(self, settings: Settings) -> None:
+        """Refuse settings that would do nothing.
+
+        Raises:
+            UsageError: one of them is set.
+        """
+        from mmtrain.settings import Settings as Defaults
+
+        fields = Defaults.__dataclass_fields__
+        wrong = [why for name, why in self.unused.items() if getattr(settings, name) != fields[name].default]
+        if wrong:
+            raise UsageError(f"{self.name}: {'; '.join(wrong)}")
 
 
 def frame_rule(settings: Settings, multiple: int = 1) -> FrameRule:
@@ -69,6 +83,21 @@ def frame_rule(settings: Settings, multiple: int = 1) -> FrameRule:
         seed=settings.seed,
         multiple=multiple,
     )
+
+
+def not_tiled(instead: str) -> dict[str, str]:
+    """`Family.unused` of a family that cuts no tiles by InternVL's settings."""
+    return {
+        "max_tiles": f"max_dynamic_patch is InternVL's; {instead}",
+        "min_tiles": f"min_dynamic_patch is InternVL's; {instead}",
+        "thumbnail": f"use_thumbnail is InternVL's; {instead}",
+        "dynamic_tiles": f"dynamic_image_size is InternVL's; {instead}",
+    }
+
+
+def no_pixel_limits(instead: str) -> dict[str, str]:
+    """`Family.unused` of a family whose pictures are not bounded by their number of pixels."""
+    return {name: f"{name} is Qwen2-VL's; {instead}" for name in ("min_pixels", "max_pixels")}
 
 
 @cache

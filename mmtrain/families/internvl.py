@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule
+from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule, no_pixel_limits
 
 if TYPE_CHECKING:
     from mmtrain.data.internvl import InternVLMedia
@@ -40,4 +40,6 @@ FAMILY = Family(
         "language": LANGUAGE_TARGETS,
     },
     media=media,
+    unused=no_pixel_limits("max_dynamic_patch bounds a picture"),
+    branches=r"vision_tower\.encoder\.layer\.(\d+)\.(?:attention|mlp)$",
 )

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from mmdata.errors import DataError, UsageError
 from mmtrain.data.encode import Tiles, media_path
 from mmtrain.data.pictures import header_size, image_processor, load_rgb
-from mmtrain.families import LANGUAGE_TARGETS, Family
+from mmtrain.families import LANGUAGE_TARGETS, Family, no_pixel_limits, not_tiled
 
 if TYPE_CHECKING:
     from mmtrain.settings import Settings
     from schemas.sample import Media
 
 _PREFIX = "anyres_max_"
+GRIDS = "the model's image_grid_pinpoints bound a picture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,10 @@ class LlavaMedia:
 
     def _path(self, one: Media, root: str | None) -> str:
         if one.kind != "image":
-            raise DataError(f"{one.paths[0]}: videos are not supported for LLaVA-OneVision models here")
+            raise DataError(
+                f"{one.paths[0]}: videos are not supported for LLaVA-OneVision: the model takes them in a pass of its own, "
+                "for which the other ranks would wait; list frames as pictures"
+            )
         return media_path(one.paths[0], root)
 
 
@@ -153,4 +157,5 @@ FAMILY = Family(
         "language": LANGUAGE_TARGETS,
     },
     media=media,
+    unused={**not_tiled(GRIDS), **no_pixel_limits(GRIDS)},
 )

@@ -22,7 +22,7 @@ from mmdata.errors import DataError, UsageError
 from mmtrain.data.encode import Tiles, media_path
 from mmtrain.data.pictures import header_size, image_processor, load_rgb
 from mmtrain.data.video import FrameRule, Frames, frame_count, frame_size, frames_of
-from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule
+from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule, not_tiled
 
 if TYPE_CHECKING:
     from mmtrain.settings import Settings
@@ -236,6 +236,14 @@ def media(settings: Settings, config: dict[str, Any]) -> QwenMedia:
         UsageError: the model directory has none, or its config does not name the image token.
     """
     processor = image_processor(settings.model, "Qwen2VLImageProcessor")
+    size = processor.size
+    least = settings.min_pixels or size["shortest_edge"]
+    most = settings.max_pixels or size["longest_edge"]
+    if least > most:
+        raise UsageError(
+            f"min_pixels {least} is more than max_pixels {most}; the model directory's stands for one left out"
+        )
+    processor.size = type(size)(shortest_edge=least, longest_edge=most)
     if "image_token_id" not in config:
         raise UsageError(f"model: {settings.model}: config.json has no image_token_id")
     tick = config.get("vision_config", {}).get("tokens_per_second", 4)
@@ -288,4 +296,5 @@ FAMILY = Family(
         "language": LANGUAGE_TARGETS,
     },
     media=media,
+    unused=not_tiled("max_pixels bounds a picture"),
 )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mmdata.errors import UsageError
 from mmtrain.attention import register
 from mmtrain.data.encode import Encoder, MediaEncoder
+from mmtrain.drop_path import add_drop_path
 from mmtrain.families import family_of
+from mmtrain.liger import apply_liger, check_liger
 from mmtrain.losses import LABEL, Term, weighted_nll
 from mmtrain.parts import apply_parts, parameter_groups
 
@@ -77,9 +79,11 @@ def make_media(settings: Settings, config: dict[str, Any]) -> MediaEncoder:
     """The family's way with pictures.
 
     Raises:
-        UsageError: the model directory lacks what it needs for that.
+        UsageError: the model directory lacks what it needs for that, or settings are given that say nothing to it.
     """
-    return family_of(config["model_type"]).media(settings, config)
+    family = family_of(config["model_type"])
+    family.check(settings)
+    return family.media(settings, config)
 
 
 def make_model(settings: Settings, tokenizer: Any) -> Any:
@@ -95,11 +99,13 @@ def load_model(settings: Settings) -> Any:
     """The model with its weights.
 
     Raises:
-        UsageError: they cannot be loaded.
+        UsageError: they cannot be loaded, or the settings ask for what the model or machine has not.
     """
     import torch
     from transformers import AutoModelForImageTextToText
 
+    if settings.use_liger_kernel:
+        check_liger()
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[settings.dtype]
     attention = {"": "sdpa", "text_config": register(), "vision_config": "sdpa"}
     try:
@@ -108,6 +114,10 @@ def load_model(settings: Settings) -> Any:
         )
     except (OSError, ValueError) as error:
         raise UsageError(f"model: {settings.model}: cannot be loaded: {error}") from None
+    if settings.use_liger_kernel:
+        apply_liger(model)
+    if settings.vision.drop_path_rate:
+        add_drop_path(model, settings.vision.drop_path_rate)
     if settings.gradient_checkpointing:
         kwargs = {"use_reentrant": False}
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)  # type: ignore[no-untyped-call]

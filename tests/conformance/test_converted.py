@@ -51,6 +51,51 @@ SOURCES: dict[str, tuple[str, list[dict[str, Any]]]] = {
             }
         ],
     ),
+    "llava": (
+        "in.json",
+        [
+            {
+                "id": "1",
+                "image": "a.png",
+                "conversations": [
+                    {"from": "human", "value": "<image>\nWhere?"},
+                    {"from": "gpt", "value": "A <ref>boat</ref><box>[[0,0,500,500]]</box>."},
+                ],
+            }
+        ],
+    ),
+    "llamafactory": (
+        "in.json",
+        [
+            {"images": ["a.png"], "messages": [{"role": "user", "content": "Is this <image>?"}, {"role": "assistant", "content": "Yes."}]},
+            {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}], "system": "Be brief."},
+        ],
+    ),
+    "ms-swift": (
+        "in.jsonl",
+        [
+            {
+                "images": ["a.png"],
+                "messages": [
+                    {"role": "user", "content": "Where is <bbox>?"},
+                    {"role": "assistant", "content": "By the <ref-object><bbox>."},
+                ],
+                "objects": {"ref": ["pier"], "bbox": [[2, 3, 20.5, 15], [5, 5, 9, 20]]},
+            }
+        ],
+    ),
+    "openai-messages": (
+        "in.jsonl",
+        [
+            {
+                "messages": [
+                    {"role": "developer", "content": "Be brief."},
+                    {"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "image_url", "image_url": {"url": "a.png"}}]},
+                    {"role": "assistant", "content": "A boat."},
+                ]
+            }
+        ],
+    ),
     "internvl": (
         "in.jsonl",
         [
@@ -150,6 +195,78 @@ def internvl(record: dict[str, Any], root: Path) -> None:
                 assert 0 <= top < bottom <= 1000
 
 
+def llava(record: dict[str, Any], root: Path) -> None:
+    """LLaVA: human and gpt in turn (asserted), one <image> a picture, `Image.open` of a path."""
+    turns = record["conversations"]
+    assert [t["from"] for t in turns] == ["human", "gpt"] * (len(turns) // 2)
+    images = record.get("image", [])
+    images = [images] if isinstance(images, str) else images
+    assert sum(t["value"].count("<image>") for t in turns) == len(images)
+    assert all((root / image).exists() for image in images)
+
+
+def llamafactory(record: dict[str, Any], root: Path) -> None:
+    """``converter.py`` and ``mm_plugin.py``: tags and columns as ``dataset_info.json`` says, odd and even roles, counts."""
+    info = json.loads((root / "dataset_info.json").read_text())
+    entries = [
+        e
+        for e in info.values()
+        if record in json.loads((root / e["file_name"]).read_text("utf-8")) and e["formatting"] == "sharegpt"
+    ]
+    assert len(entries) == 1
+    columns, tags = entries[0]["columns"], entries[0]["tags"]
+    messages = record[columns["messages"]]
+    if messages[0][tags["role_tag"]] == tags["system_tag"]:
+        messages = messages[1:]
+    for number, message in enumerate(messages):
+        pair = ("assistant_tag", "function_tag") if number % 2 else ("user_tag", "observation_tag")
+        assert message[tags["role_tag"]] in [tags[name] for name in pair]
+    assert messages
+    assert len(messages) % 2 == 0
+    said = "".join(message[tags["content_tag"]] for message in messages)
+    for tag, name in (("<image>", "images"), ("<video>", "videos"), ("<audio>", "audios")):
+        files = record[columns[name]] if name in columns else []
+        assert said.count(tag) == len(files or [])
+        assert all((root / file).exists() for file in files or [])
+
+
+def ms_swift(record: dict[str, Any], root: Path) -> None:
+    """``preprocessor/core.py`` and ``template/base.py``: roles, no null content, tags at most as many as media, boxes."""
+    messages = record["messages"]
+    assert messages
+    assert all(m["role"] in ("system", "user", "assistant") and m["content"] is not None for m in messages)
+    turns = messages[1:] if messages[0]["role"] == "system" else messages
+    assert [m["role"] for m in turns] == ["user", "assistant"] * (len(turns) // 2)
+    said = "".join(m["content"] for m in messages)
+    images = record.get("images", [])
+    assert said.count("<image>") == len(images)
+    assert all((root / image).exists() for image in images)
+    found = record.get("objects", {"ref": [], "bbox": []})
+    assert said.count("<ref-object>") == len(found["ref"])
+    assert said.count("<bbox>") == len(found["bbox"])
+    width, height = (1, 1) if found.get("bbox_type") == "norm1" else (W, H)
+    for left, top, right, bottom in found["bbox"]:
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        assert all(isinstance(v, float) for v in (left, top, right, bottom)), "a column of one type"
+
+
+def openai_messages(record: dict[str, Any], root: Path) -> None:
+    """The chat API: known roles, content of parts, pictures in the user's messages alone, an answer last."""
+    messages = record["messages"]
+    assert messages[-1]["role"] == "assistant"
+    for message in messages:
+        assert message["role"] in ("system", "developer", "user", "assistant")
+        content = message["content"]
+        for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
+            if part["type"] == "text":
+                assert isinstance(part["text"], str)
+            else:
+                assert message["role"] == "user"
+                assert part["type"] == "image_url"
+                assert (root / part["image_url"]["url"]).exists()
+
+
 LOADERS = {
     "geopixel": geopixel,
     "geopixel-rle": geopixel,
@@ -158,6 +275,11 @@ LOADERS = {
     "videorefer": videorefer,
     "videorefer-vl3": videorefer_vl3,
     "internvl": internvl,
+    "llava": llava,
+    "llamafactory": llamafactory,
+    "llamafactory-messages": llamafactory,
+    "ms-swift": ms_swift,
+    "openai-messages": openai_messages,
 }
 
 
@@ -177,12 +299,12 @@ def test_loader_takes_what_was_converted(
     assert report.written == len(records)
     seen = 0
     for output in report.outputs:
-        if output in ("report.json", "meta.json", "data.txt"):
+        if output in ("report.json", "meta.json", "data.txt", "dataset_info.json"):
             continue
         content = (out / output).read_text("utf-8")
         rows = [json.loads(x) for x in content.splitlines()] if output.endswith("l") else json.loads(content)
         kinds = {("image" in row, "polygons" in row, "segmentation" in row) for row in rows}
-        assert len(kinds) == 1 or to.startswith(("internvl", "videorefer"))
+        assert len(kinds) == 1 or not to.startswith(("geopixel", "xcomposer"))
         for row in rows:
             LOADERS[to](row, out)
             seen += 1

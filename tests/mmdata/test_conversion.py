@@ -28,7 +28,20 @@ from mmdata.formats._shared.encode import RESERVED
 from mmdata.recordconvert import targets
 
 H, W = 30, 40
-OWN = ("geopixel", "geopixel-rle", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl")
+OWN = (
+    "geopixel",
+    "geopixel-rle",
+    "xcomposer",
+    "xcomposer-2.0",
+    "videorefer",
+    "videorefer-vl3",
+    "internvl",
+    "llava",
+    "llamafactory",
+    "llamafactory-messages",
+    "ms-swift",
+    "openai-messages",
+)
 
 
 def rle(left: int, top: int, right: int, bottom: int) -> dict[str, Any]:
@@ -90,6 +103,47 @@ def cases() -> dict[str, list[dict[str, Any]]]:
             {"id": 9, "image": "a.png", "width": W, "conversations": talk("<image>\nWhere?", "<ref>car</ref><box>[[1,2,30,400],[5, 5, 999, 1000]]</box>.")},
             {"conversations": [{"from": "system", "value": "Be brief."}, *plain], "length": 7},
         ],
+        "llava": [
+            {"id": "l1", "image": "a.png", "model": "", "conversations": talk("<image>\nWhere?", "A <ref>car</ref><box>[[1,2,30,400]]</box>.")},
+            {"image": ["a.png", "b.png"], "conversations": talk("<image> or <image>?", "Neither <video> nor [SEG].")},
+            {"video": "clip.mp4", "conversations": talk("<image>\nWhat?", "A car.")},
+            {"id": None, "conversations": plain},
+        ],
+        "llamafactory": [
+            {"id": "f1", "images": ["a.png", "b.png"], "conversations": talk("<image><image>Which?", "Neither.")},
+            {"conversations": plain, "system": "Be brief."},
+            {"videos": ["clip.mp4"], "conversations": talk("<video>What?", "A <ref>car</ref><box>[[1,2,3,4]]</box>.")},
+        ],
+        "llamafactory-messages": [
+            {"images": ["a.png"], "messages": say("<image>Where?", "<ref>car</ref><box>[[1,2,300,400]]</box>", system="Be brief.")},
+            {"messages": say("Hi", "Hello", "And <region>?", "No [SEG] either.")},
+        ],
+        "ms-swift": [
+            {
+                "images": ["a.png"],
+                "messages": say("<image>Where is the <ref-object>?", "<ref-object><bbox> and <bbox>", system="Be brief."),
+                "objects": {"ref": ["car", "a red car"], "bbox": [[1, 2.5, 10, 20], [0, 0, 39, 29]]},
+                "channel": "x",
+            },
+            {
+                "images": ["a.png", "b.png"],
+                "messages": say("What is <bbox>?", "A car."),
+                "objects": {"ref": [], "bbox": [[0.1, 0.2, 0.5, 0.75]], "bbox_type": "norm1"},
+            },
+            {"messages": say("Hi", "Hello")},
+        ],
+        "openai-messages": [
+            {
+                "id": 4,
+                "messages": say(
+                    [{"type": "image_url", "image_url": {"url": "a.png", "detail": "low"}}, {"type": "text", "text": "What is <image>?"}],
+                    "A car.",
+                    system="Be brief.",
+                ),
+            },
+            {"messages": say([{"type": "text", "text": "And "}, {"type": "image", "image": "b.png"}], [{"type": "text", "text": "No."}])},
+            {"messages": say([{"type": "video", "video": ["frames/0.png", "frames/1.png"]}, {"type": "text", "text": "?"}], "No.")},
+        ],
     }  # fmt: skip
 
 
@@ -111,7 +165,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def save(path: Path, records: list[Any], source: str) -> Path:
-    if source == "internvl":
+    if source in ("internvl", "ms-swift"):
         path = path.with_suffix(".jsonl")
         path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), "utf-8")
     else:
@@ -120,7 +174,12 @@ def save(path: Path, records: list[Any], source: str) -> Path:
 
 
 def name_of(source: str) -> str:
-    return "geopixel" if source == "geopixel-rle" else source
+    return {"geopixel-rle": "geopixel", "llamafactory-messages": "llamafactory"}.get(source, source)
+
+
+def say(*texts: Any, system: str | None = None) -> list[dict[str, Any]]:
+    found = [{"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(texts)]
+    return found if system is None else [{"role": "system", "content": system}, *found]
 
 
 def read(folder: Path, report: Conversion) -> list[dict[str, Any]]:
@@ -128,13 +187,13 @@ def read(folder: Path, report: Conversion) -> list[dict[str, Any]]:
     for name in report.outputs:
         if name.endswith(".jsonl") and name != "rejects.jsonl":
             found += [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
-        elif name.endswith(".json") and name not in ("report.json", "meta.json"):
+        elif name.endswith(".json") and name not in ("report.json", "meta.json", "dataset_info.json"):
             found += json.loads((folder / name).read_text("utf-8"))
     return found
 
 
 def data_files(folder: Path, report: Conversion) -> list[str]:
-    aside = ("report.json", "meta.json", "rejects.jsonl", "data.txt")
+    aside = ("report.json", "meta.json", "rejects.jsonl", "data.txt", "dataset_info.json")
     return [str(folder / name) for name in report.outputs if name not in aside]
 
 
@@ -395,3 +454,315 @@ def test_generated_records_come_back(
             data_files(place / "out", report), place / "back", to="internvl", format=name_of(to), force=True
         )
         assert read(place / "back", back) == [record]
+
+
+# --- what else the command promises ---------------------------------------------------------------------------------------
+
+
+def plain(place: Path, count: int = 3, name: str = "talk") -> Path:
+    """An InternVL file of plain records."""
+    records = [
+        {"id": n, "image": "a.png", "conversations": talk(f"<image>\nWhat is {n}?", f"A car of {n}.")}
+        for n in range(1, count + 1)
+    ]
+    return save(place / name, records, "internvl")
+
+
+def test_a_full_disk_is_one_clear_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    from mmdata.converting.output import Output
+
+    monkeypatch.setattr("mmdata.converting.batches.BATCH_BYTES", 4000)
+    path, room = plain(place, 400), [30_000]
+    write = Output._write
+
+    def full(self: Output, name: str, data: bytes) -> None:
+        room[0] -= len(data)
+        if room[0] < 0:
+            write(self, name, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+        write(self, name, data)
+
+    monkeypatch.setattr(Output, "_write", full)
+    with pytest.raises(UsageError, match="disk is full") as error:
+        convert(path, place / "out", to="xcomposer", format="internvl")
+    assert "out.mmdata-partial" in str(error.value)
+    assert not (place / "out").exists()
+    assert not list(place.glob("*.lock")) + list(place.glob(".*.lock"))
+    room[0] = 10_000_000
+    report = convert(path, place / "out", to="xcomposer", format="internvl")
+    whole = convert(path, place / "whole", to="xcomposer", format="internvl")
+    assert report.written == 400
+    assert tree(place / "out") == tree(place / "whole")
+    assert report.fields == whole.fields
+
+
+@pytest.mark.parametrize("errno_name", ["EACCES", "EROFS"])
+def test_an_output_that_cannot_be_written_is_one_clear_error(
+    place: Path, monkeypatch: pytest.MonkeyPatch, errno_name: str
+) -> None:
+    import errno
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(getattr(errno, errno_name), "refused", "out")
+
+    path = plain(place)
+    monkeypatch.setattr("mmdata.conversion.os.makedirs", refused)
+    with pytest.raises(UsageError, match="refused"):
+        convert(path, place / "out", to="xcomposer")
+
+
+@pytest.mark.parametrize("mode", ["link", "copy"])
+@pytest.mark.parametrize("to", OWN)
+def test_media_files_go_along(place: Path, mode: str, to: str) -> None:
+    path = save(place / "in.json", cases()["xcomposer"][:1], "xcomposer")
+    report = convert(path, place / "out", to=to, media_files=mode, format="xcomposer")
+    (record,) = read(place / "out", report)
+    name = record["image"] if isinstance(record["image"], str) else record["image"][0]
+    there = place / "out" / name
+    assert there.is_symlink() == (mode == "link")
+    assert there.read_bytes() == (place / "a.png").read_bytes()
+    back = convert(data_files(place / "out", report), place / "back", to="xcomposer", format=name_of(to))
+    assert read(place / "back", back) == cases()["xcomposer"][:1]
+
+
+def test_a_missing_picture_cannot_be_copied(place: Path) -> None:
+    records = [
+        {"image": name, "conversations": talk("<ImageHere>?", "x", answer="bot")}
+        for name in ("a.png", "no.png")
+    ]
+    path = save(place / "in.json", records, "xcomposer")
+    report = convert(path, place / "out", to="internvl", media_files="copy")
+    assert report.rejections == {"media-missing": 1}
+    assert convert(path, place / "kept", to="internvl").rejections == {}
+
+
+def test_paths_start_where_the_trainer_runs(place: Path) -> None:
+    path = save(place / "in.json", [*cases()["xcomposer"][:1], *cases()["geopixel-rle"]], "geopixel")
+    for base in (place, place / "runs/one"):
+        report = convert(path, place / "out", to="geopixel", relative_to=base, force=True)
+        for record in read(place / "out", report):
+            assert (base / record["image"]).resolve() == place / "a.png"
+            if "polygons" in record:
+                assert (base / record["polygons"]).resolve().is_relative_to(place / "out/polygons")
+    report = convert(path, place / "meta", to="internvl", relative_to=place)
+    (entry,) = json.loads((place / "meta/meta.json").read_text()).values()
+    (record, *_) = read(place / "meta", report)
+    assert (place / "meta" / entry["root"] / record["image"]).resolve() == place / "a.png"
+
+
+def test_masks_become_questions(place: Path) -> None:
+    path = save(place / "in.json", cases()["geopixel-rle"], "geopixel-rle")
+    phrased = save(
+        place / "phrased.json",
+        [{**cases()["geopixel-rle"][0], "conversations": talk("<ImageHere>Where?", "A <p> red car </p> [SEG] and <p> a hut </p> [SEG].", answer="bot")}],
+        "geopixel-rle",
+    )  # fmt: skip
+    assert convert(path, place / "bare", to="videorefer", invert=True).rejections == {"invert": 1}
+    for to in ("videorefer", "videorefer-vl3"):
+        report = convert(phrased, place / to, to=to, invert=True)
+        (record,) = read(place / to, report)
+        said = [turn["value"] for turn in record["conversations"]]
+        assert said == ["<image>\nWhat is <region>?", "red car", "What is <region>?", "a hut"]
+        found = record["annotation"] if to == "videorefer" else record["masks"]
+        found = [one["0"]["segmentation"] for one in found] if to == "videorefer" else found
+        assert [masks.decode(one).tolist() for one in found] == [
+            masks.decode(one).tolist() for one in cases()["geopixel-rle"][0]["segmentation"]
+        ]
+        back = convert(data_files(place / to, report), place / f"back-{to}", to="geopixel-rle", format=to)
+        assert read(place / f"back-{to}", back) == [json.loads(phrased.read_text())[0]]
+
+
+def test_one_run_at_a_time(place: Path) -> None:
+    path = plain(place)
+    from mmdata.converting.lock import sole_writer
+
+    with (
+        sole_writer(str(place / ".out.mmdata-partial.lock"), "out"),
+        pytest.raises(UsageError, match="another run"),
+    ):
+        convert(path, place / "out", to="xcomposer")
+    assert not (place / "out").exists()
+    assert convert(path, place / "out", to="xcomposer").written == 3
+
+
+def test_two_runs_at_once_are_never_mixed(place: Path) -> None:
+    paths = [plain(place, 300, "one"), plain(place, 500, "two")]
+    code = (
+        "import sys, mmdata.converting.batches as b; b.BATCH_BYTES = 5000\n"
+        "from mmdata.conversion import convert\n"
+        "from mmdata.errors import UsageError\n"
+        "try:\n    convert(sys.argv[1], 'out', to='xcomposer')\n"
+        "except UsageError as error:\n    print(error); sys.exit(2)\n"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+        for path in paths
+    ]
+    said = [run.communicate()[0] for run in runs]
+    won = [path.stem for path, run in zip(paths, runs, strict=True) if run.returncode == 0]
+    assert sorted(run.returncode for run in runs) == [0, 2]
+    assert all("another run" in text or "--force" in text or not text for text in said)
+    report = json.loads((place / "out/report.json").read_text())
+    assert report["read"] == {"one": 300, "two": 500}[won[0]]
+    assert len(json.loads((place / f"out/{won[0]}-image.json").read_text())) == report["written"]
+
+
+def test_standard_input_is_a_source(place: Path) -> None:
+    path = plain(place, 40)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from mmdata.cli import main; sys.exit(main())",
+        "convert",
+        "-",
+        "--to",
+        "xcomposer",
+        "--format",
+        "internvl",
+        "-o",
+    ]
+    for name, jobs in (("piped", "1"), ("many", "2")):
+        with path.open("rb") as file:
+            subprocess.run([*command, name, "--jobs", jobs], stdin=file, check=True, capture_output=True)
+    convert(path, place / "named", to="xcomposer")
+    records = [read(place / name, Conversion(outputs=["stdin-image.json"])) for name in ("piped", "many")]
+    assert records[0] == records[1] == read(place / "named", Conversion(outputs=["talk-image.json"]))
+
+
+def test_the_same_command_again_has_nothing_to_do(place: Path) -> None:
+    path = plain(place)
+    first = convert(path, place / "out", to="xcomposer")
+    before = {p: p.stat().st_mtime_ns for p in (place / "out").rglob("*")}
+    again = convert(path, place / "out", to="xcomposer")
+    assert not first.repeated
+    assert again.repeated
+    assert again.exit_code == 0
+    assert again.as_dict() == first.as_dict()
+    assert again.summary().startswith("nothing to do")
+    assert before == {p: p.stat().st_mtime_ns for p in (place / "out").rglob("*")}
+    (place / "out/talk-image.json").unlink()
+    with pytest.raises(UsageError, match="--force"):
+        convert(path, place / "out", to="xcomposer")
+    with pytest.raises(UsageError, match="--force"):
+        convert(path, place / "out", to="videorefer")
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "refused"),
+    [
+        ("geopixel-rle", "internvl", True),  # mask -> box
+        ("geopixel-rle", "xcomposer", True),  # no masks at all
+        ("videorefer", "xcomposer", True),  # region -> box in plain text
+        ("videorefer", "videorefer-vl3", True),  # a key beside a mask
+        ("geopixel-rle", "geopixel", False),
+        ("xcomposer-2.0", "internvl", False),
+    ],
+)
+def test_what_counts_as_a_loss(place: Path, source: str, to: str, refused: bool) -> None:
+    path = save(place / "in.json", cases()[source][:1], source)
+    strict = {"to": to, "format": name_of(source), "carry": False}
+    report = convert(path, place / "out", on_loss="error", **strict)  # type: ignore[arg-type]
+    assert report.rejections == ({"lost": 1} if refused else {})
+    assert report.exit_code == int(refused)
+    lenient = convert(path, place / "lenient", **strict)  # type: ignore[arg-type]
+    assert (lenient.written, lenient.exit_code) == (1, 0)
+    gone = sum(one["lost"] + one["approximated"] for one in lenient.fields.values())
+    assert bool(gone) == refused
+    # What is carried is not lost.
+    carried = convert(path, place / "carried", to=to, format=name_of(source), on_loss="error")
+    assert carried.rejections == {}
+
+
+def test_targets_named_for_their_mixture(place: Path) -> None:
+    path = save(place / "in.json", cases()["geopixel-rle"], "geopixel-rle")
+    for name, same, mixture in (
+        ("internvl-meta", "internvl", "meta.json"),
+        ("data-txt", "geopixel", "data.txt"),
+    ):
+        report = convert(path, place / name, to=name)
+        assert mixture in report.outputs
+        convert(path, place / same, to=same)
+        assert tree(place / name) == tree(place / same)
+    # The mixture is what one goes on from.
+    os.chdir(place / "internvl-meta")
+    back = convert("meta.json", place / "back", to="geopixel-rle")
+    assert read(place / "back", back) == cases()["geopixel-rle"]
+
+
+def test_a_meta_file_keeps_its_weights(place: Path) -> None:
+    one, two = plain(place, 10, "one"), plain(place, 6, "two")
+    entry = {"root": ".", "data_augment": True, "max_dynamic_patch": 6}
+    meta = {
+        "first": {**entry, "annotation": str(one), "repeat_time": 3, "length": 10},
+        "half": {**entry, "annotation": str(two), "repeat_time": 0.5, "length": 6},
+        "again": {**entry, "annotation": str(one), "repeat_time": 1, "length": 10},
+        "gone": {**entry, "annotation": "gone.jsonl", "repeat_time": 1, "length": 1},
+    }
+    (place / "mix.json").write_text(json.dumps(meta))
+    report = convert(place / "mix.json", place / "out", to="internvl-meta")
+    assert [source["read"] for source in report.sources] == [10, 6]
+    found = json.loads((place / "out/meta.json").read_text())
+    assert {
+        name: (e["annotation"], e["repeat_time"], e["max_dynamic_patch"], e["length"])
+        for name, e in found.items()
+    } == {
+        "first": ("one.jsonl", 3, 6, 10),
+        "half": ("two.jsonl", 0.5, 6, 6),
+        "again": ("one.jsonl", 1, 6, 10),
+    }
+    assert any("gone.jsonl" in text for text in report.mixtures[0]["differences"])
+    report = convert(place / "mix.json", place / "txt", to="xcomposer")
+    lines = [line.split(" ") for line in (place / "txt/data.txt").read_text().splitlines()]
+    assert {name: int(float(number) * 1000) for name, number in lines} == {
+        "one-image.json": 40,
+        "two-image.json": 3,
+    }
+    assert any("max_dynamic_patch" in text for text in report.mixtures[0]["differences"])
+
+
+def test_a_data_txt_keeps_its_numbers(place: Path) -> None:
+    mixed = [*cases()["xcomposer"][:1] * 8, *cases()["xcomposer"][2:] * 2]
+    save(place / "mixed.json", mixed, "xcomposer")
+    save(place / "few.json", cases()["xcomposer"][:1] * 4, "xcomposer")
+    (place / "mix.txt").write_text("mixed.json 0.02\nfew.json 0.003\n")
+    report = convert(place / "mix.txt", place / "out", to="data-txt")
+    lines = [line.split(" ") for line in (place / "out/data.txt").read_text().splitlines()]
+    # Twice as many as there are, shared out among the kinds; then three of four.
+    assert {name: int(float(number) * 1000) for name, number in lines} == {
+        "mixed-image.json": 16,
+        "mixed-text.json": 4,
+        "few-image.json": 3,
+    }
+    assert report.sources[0]["outputs"] == {"mixed-image.json": 8, "mixed-text.json": 2}
+    report = convert(place / "mix.txt", place / "meta", to="internvl")
+    found = json.loads((place / "meta/meta.json").read_text())
+    assert {name: int(e["length"] * e["repeat_time"]) for name, e in found.items()} == {"mixed": 20, "few": 3}
+
+
+def test_ranges_of_arrays_that_begin_at_a_wrong_guess(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmdata.converting.batches.BATCH_BYTES", 3000)
+    inner = [
+        {"id": n, "image": "a.png", "segmentation": [], "conversations": talk("x", "[SEG]")}
+        for n in range(60)
+    ]
+    record = cases()["geopixel-rle"][0]
+    records = [{**record, "id": n, "notes": inner if n % 3 == 1 else None} for n in range(9)]
+    path = save(place / "nested.json", records, "geopixel-rle")
+    one = convert(path, place / "one", to="geopixel", jobs=1)
+    assert one.written == 9
+    convert(path, place / "two", to="geopixel", jobs=2)
+    assert tree(place / "one") == tree(place / "two")
+
+
+def test_conversion_brings_no_new_warning(place: Path) -> None:
+    """A warning of the target's checks that the source's own checks did not have would be our doing."""
+    for source, to in product(OWN, OWN):
+        records = cases()[source]
+        path = save(place / "in.json", records, source)
+        had = {f.code for f in mmdata.validate(str(path), format=name_of(source), media="none").findings}
+        report = convert(path, place / "out", to=to, format=name_of(source), force=True)
+        # A box that is one pixel wide has no ring around an area: that is how it is drawn exactly.
+        thin = {"G09"} if (source, to) == ("internvl", "geopixel") else set()
+        assert set(report.warnings) <= had | thin, (source, to)

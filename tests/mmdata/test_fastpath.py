@@ -19,7 +19,15 @@ from mmdata.format import get_format
 from mmdata.options import Options
 from mmdata.validation import validate
 
-RECORD_FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl")
+RECORD_FORMATS = (
+    "geopixel",
+    "xcomposer",
+    "xcomposer-2.0",
+    "videorefer",
+    "videorefer-vl3",
+    "internvl",
+    "llava",
+)
 
 words = st.sampled_from(
     ["", " ", "Hi", "<image>", "<image>\nWhat?", "<video>\nx", "<video>", "<ImageHere> a", "<region>", "<REGION>", "[SEG]", "<p> a </p> [SEG]",

@@ -26,3 +26,9 @@ def test_dataset_verbs(tmp_path: Path) -> None:
     shown = run("dataset_verbs.py", tmp_path)
     assert "70 read = 70 written" in shown
     assert len((tmp_path / "small.jsonl").read_text().splitlines()) == 5
+
+
+def test_neighbours(tmp_path: Path) -> None:
+    shown = run("neighbours.py", tmp_path)
+    assert '"bbox": [[0.25, 0.2, 0.5, 0.5]], "bbox_type": "norm1"' in shown
+    assert "the same record: True" in shown

@@ -120,13 +120,11 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def plain_settings(tiny: Path, mixed: Path, tmp_path: Path) -> dict[str, Any]:
-    """Settings as JSON: fp32, no workers, no boards, the mixed data."""
+def settings_of(model: Path, data: Path) -> dict[str, Any]:
+    """Settings as JSON, without ``output_dir``: fp32, no workers, no boards."""
     return {
-        "model": str(tiny),
-        "output_dir": str(tmp_path / "run"),
-        "train": [{"path": str(mixed / "mixed.jsonl"), "media_root": str(mixed)}],
+        "model": str(model),
+        "train": [{"path": str(data / "mixed.jsonl"), "media_root": str(data)}],
         "max_length": 512,
         "packed_tiles": 24,
         "max_tiles": 6,
@@ -137,6 +135,12 @@ def plain_settings(tiny: Path, mixed: Path, tmp_path: Path) -> dict[str, Any]:
         "report_to": [],
         "save_steps": 0,
     }
+
+
+@pytest.fixture
+def plain_settings(tiny: Path, mixed: Path, tmp_path: Path) -> dict[str, Any]:
+    """`settings_of` the mixed data."""
+    return {**settings_of(tiny, mixed), "output_dir": str(tmp_path / "run")}
 
 
 WORKER = Path(__file__).parent / "worker.py"

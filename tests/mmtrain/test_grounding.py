@@ -317,10 +317,8 @@ def matrix(
     for stage in stages:
         for name, changes, packing in CASES:
             more = {"packing": packing, "gradient_accumulation_steps": accumulation, "deepspeed": ZERO[stage]}
-            # Two sequences of about one sample each a rank: most steps have a rank with masks beside one without.
-            more |= (
-                {"max_length": 170, "packing_window": 4} if packing else {"per_device_train_batch_size": 1}
-            )
+            # A sequence holds about one sample: most steps have a rank with masks beside one without.
+            more |= {"packing_window": 4} if packing else {"per_device_train_batch_size": 1}
             more |= {"section": {"encoder": {"tuning": "full"}}, "max_steps": 4, **changes}
             runs.append(plain(models, data, folder / f"{stage}-{name}-{packing}", **more))
     return runs
@@ -334,7 +332,7 @@ def agree(models: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stag
     for number, result in enumerate(together):
         expected = alone[number % len(CASES)]
         for ours, theirs in zip(losses(result), losses(expected), strict=True):
-            assert ours == pytest.approx(theirs, rel=5e-5)
+            assert ours == pytest.approx(theirs, rel=1e-5)
         assert result["order_hash"] == expected["order_hash"]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mmdata.encoding import CannotEncode, Encoding
+from mmdata.format import Speaker
 from schemas.sample import MediaPart, PhrasePart, RegionPart, Sample, SampleTurn, TextPart
 
 Write = Callable[[MediaPart | RegionPart | PhrasePart, SampleTurn], str]
@@ -38,6 +39,9 @@ RESERVED = frozenset(
 )
 """Keys that some trainer gives a meaning to: an unknown key of this name cannot ride along as it is."""
 
+COLUMNS = frozenset({"objects", "audios", "system", "tools"})
+"""Keys that mean something in formats of messages alone: known there, never unknown keys to be put back."""
+
 
 def markers(*literals: str) -> re.Pattern[str]:
     """The placeholders of a format that must not stand in its plain text."""
@@ -58,6 +62,50 @@ def is_system(turn: SampleTurn) -> bool:
     return turn.role == "system" or turn.word.lower() == "system"
 
 
+def speeches(
+    sample: Sample,
+    enc: Encoding,
+    *,
+    pattern: re.Pattern[str],
+    write: Callable[[MediaPart | RegionPart | PhrasePart, SampleTurn], Any],
+    system: bool = False,
+) -> list[tuple[Speaker, list[Any]]]:
+    """Who speaks and what is said, in pieces: texts, and what `write` makes of everything that is no plain text.
+
+    Args:
+        sample: the sample.
+        enc: told what became of text, roles and system turns.
+        pattern: the target's own placeholders, escaped in plain text.
+        write: a placeholder and its turn -> what stands for it in the target.
+        system: the target takes a system turn in front; elsewhere it is folded into the first user turn.
+    """
+    result: list[tuple[Speaker, list[Any]]] = []
+    folded: list[Any] = []
+    for number, turn in enumerate(sample.turns):
+        pieces = [
+            escaped(part.text, pattern, enc) if isinstance(part, TextPart) else write(part, turn)
+            for part in turn.parts
+        ]
+        if turn.extras:
+            enc.lost("turn keys", "unknown keys of a turn: " + ", ".join(turn.extras))
+        if is_system(turn):
+            if system and number == 0:
+                result.append(("system", pieces))
+                enc.kept("system")
+            else:
+                folded += [*pieces, "\n"]
+                enc.approximated("system", "folded into the next user turn")
+            continue
+        if folded and turn.role == "user":
+            pieces = [*folded, *pieces]
+            folded = []
+        result.append((turn.role, pieces))
+    if folded:
+        raise CannotEncode("system", "a system turn with no user turn after it that could take its text")
+    enc.kept("turns")
+    return result
+
+
 def conversations(
     sample: Sample,
     enc: Encoding,
@@ -67,7 +115,7 @@ def conversations(
     write: Write,
     system: bool = False,
 ) -> list[dict[str, Any]]:
-    """The turns in the target's words.
+    """The turns in the target's words, as `from` and `value`; arguments as for `speeches`.
 
     Args:
         sample: the sample.
@@ -75,43 +123,23 @@ def conversations(
         answer: the target's word for the assistant; the user is ``human`` everywhere.
         pattern: the target's own placeholders, escaped in plain text.
         write: the text of everything that is no plain text.
-        system: the target takes a system turn in front; elsewhere it is folded into the first user turn.
+        system: the target takes a system turn in front.
     """
-    result: list[dict[str, Any]] = []
-    folded: list[str] = []
-    for number, turn in enumerate(sample.turns):
-        text = "".join(
-            [
-                escaped(part.text, pattern, enc) if isinstance(part, TextPart) else write(part, turn)
-                for part in turn.parts
-            ]
-        )
-        if turn.extras:
-            enc.lost("turn keys", "unknown keys of a turn: " + ", ".join(turn.extras))
-        if is_system(turn):
-            if system and number == 0:
-                result.append({"from": "system", "value": text})
-                enc.kept("system")
-            else:
-                folded.append(text)
-                enc.approximated("system", "folded into the next user turn")
-            continue
-        if folded and turn.role == "user":
-            text = "\n".join([*folded, text])
-            folded = []
-        result.append({"from": "human" if turn.role == "user" else answer, "value": text})
-    if folded:
-        raise CannotEncode("system", "a system turn with no user turn after it that could take its text")
-    enc.kept("turns")
-    return result
+    words = {"user": "human", "assistant": answer, "system": "system"}
+    return [
+        {"from": words[speaker], "value": "".join(pieces)}
+        for speaker, pieces in speeches(sample, enc, pattern=pattern, write=write, system=system)
+    ]
 
 
-def with_extras(sample: Sample, enc: Encoding, body: dict[str, Any]) -> dict[str, Any]:
+def with_extras(
+    sample: Sample, enc: Encoding, body: dict[str, Any], reserved: frozenset[str] = RESERVED
+) -> dict[str, Any]:
     """The record: id in front, the body, then unknown keys under their own names."""
     record: dict[str, Any] = {} if sample.id is None else {"id": sample.id}
     record |= body
     for key, value in sample.extras.items():
-        if key in RESERVED or key in record or key.startswith("mmdata_"):
+        if key in reserved or key in record or key.startswith("mmdata_"):
             enc.lost("unknown keys", f"`{key}` would mean something else to the target")
         else:
             record[key] = value

@@ -44,7 +44,15 @@ def has_turns(record: Mapping[str, Any]) -> bool:
 
 
 def weigh(
-    evidence: Evidence, base: float, cues: list[Cue], container: dict[str, float] | None = None
+    evidence: Evidence,
+    base: float,
+    cues: list[Cue],
+    container: dict[str, float] | None = None,
+    *,
+    speaking: tuple[Callable[[Mapping[str, Any]], bool], str] = (
+        has_turns,
+        "`conversations` of `from` and `value`",
+    ),
 ) -> Guess:
     """Confidence from the share of records that show each cue.
 
@@ -53,11 +61,12 @@ def weigh(
         base: confidence of a file of records with conversations and no cue at all.
         cues: what speaks for and against; each counts by the share of records that show it.
         container: container -> what it adds.
+        speaking: test for the turns without which a record is none of the format's, and what they are called.
     """
     found = records(evidence)
-    speaking = [r for r in found if has_turns(r)]
-    if not speaking:
-        return Guess(0.0, ("no record with `conversations` of `from` and `value`",))
+    has_any, what = speaking
+    if not any(map(has_any, found)):
+        return Guess(0.0, (f"no record with {what}",))
     confidence = base
     reasons = []
     for test, weight, reason in cues:

@@ -145,6 +145,11 @@ def questions(data: Path) -> Iterator[Question]:
         )
 
 
+def answered(row: Mapping[str, Any], response: str) -> dict[str, Any]:
+    """The row with its answer."""
+    return {**row, "answer": response}
+
+
 TASKS = (
     Task(
         name="dior-rsvg",
@@ -153,6 +158,7 @@ TASKS = (
         read=read,
         score={"upstream": partial(score, "upstream"), "strict": partial(score, "strict")},
         questions=questions,
+        answered=answered,
         max_new_tokens=200,
         boxes=boxes,
         difference=(

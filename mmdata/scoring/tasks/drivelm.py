@@ -5,9 +5,10 @@ Sources: ``challenge/evaluation.py`` and ``gpt_eval.py`` of DriveLM, ``drivelm/e
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from mmdata.errors import DataError
 from mmdata.scoring.evalsets import entries, picture
 from mmdata.scoring.rows import text
 from mmdata.scoring.task import Question, Row, Sheet, Task, Way
+from mmdata.stitching.canvas import DRIVELM
+from mmdata.stitching.tags import to_cameras
 
 FILE = "drivelm_val.jsonl"
 
@@ -63,6 +66,7 @@ def read(number: int, entry: Mapping[str, Any]) -> Row:
         text(entry, "gt_answers"),
         "",
         str(entry.get("image", "")),
+        {"said": entry["said"]} if isinstance(entry.get("said"), str) else {},
     )
 
 
@@ -160,6 +164,10 @@ def score(way: Way, rows: Sequence[Row], data: Any) -> Sheet:
     test: Mapping[str, Asked] = data
     _agree(rows, test)
     points = decimals if way == "upstream" else tagged
+    if way == "upstream":  # answers in the model's own words are mapped as the published script maps them
+        rows = [
+            replace(row, response=upstream_mapped(row.facts["said"])) if row.facts else row for row in rows
+        ]
     kept = counted(rows, test, points) if way == "upstream" else [True] * len(rows)
     size = len(rows)
     accuracy, match = np.full(size, np.nan), np.full(size, np.nan)
@@ -285,6 +293,39 @@ def questions(data: Path) -> Iterator[Question]:
         yield Question(entry["id"], picture(root, entry["image"], where), asked, row)
 
 
+_CANVAS_TAG = re.compile(r"<c[^,]*,\s*[^,]*,\s*\[\s*-?[0-9]*\.?[0-9]+\s*,\s*-?[0-9]*\.?[0-9]+\s*\]\s*>")
+
+
+def upstream_mapped(said: str) -> str:
+    """An answer with its tags in pixels of their cameras, as the published script's ``post_process`` maps them.
+
+    A space before the camera's name leaves a tag as it is, and so does a number such as ``.5``; a point at or beyond the
+    camera's left or upper edge becomes the integer 0, beyond the others 1600 or 900, which the challenge's score does
+    not see.
+    """
+    text = said.strip()
+    for tag in _CANVAS_TAG.findall(text):
+        name, camera, *numbers = tag.replace("<", "").replace(">", "").split(",")
+        try:
+            x, y = json.loads(",".join(numbers))
+        except ValueError:
+            continue
+        if camera not in DRIVELM.views:
+            continue
+        column, row = DRIVELM.cell(camera)
+        across = (x / 1000 * 2688 - column * 896) / 896 * 1600
+        down = (y / 1000 * 896 - row * 448) / 448 * 900
+        placed = [round(max(0, min(side, value)), 1) for value, side in ((across, 1600), (down, 900))]
+        text = text.replace(tag, f"<{name},{camera},{placed[0]},{placed[1]}>")
+    return text
+
+
+def answered(row: Mapping[str, Any], response: str) -> dict[str, Any]:
+    """The row with the answer, its tags mapped back to pixels of their cameras; `said` has it as the model wrote it."""
+    mapped = to_cameras(response.strip(), lambda view: DRIVELM if view in DRIVELM.views else None)
+    return {**row, "answer": mapped.text, "said": response}
+
+
 TASKS = (
     Task(
         name="drivelm",
@@ -293,6 +334,7 @@ TASKS = (
         read=read,
         score={"upstream": partial(score, "upstream"), "strict": partial(score, "strict")},
         questions=questions,
+        answered=answered,
         max_new_tokens=200,
         needs="the challenge's test file with tags (--data)",
         difference=(

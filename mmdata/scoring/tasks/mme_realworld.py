@@ -178,6 +178,11 @@ def questions(data: Path, header: str = "upstream") -> Iterator[Question]:
         raise DataError(f"{data / 'val' / FILE}: no question with the Subtask {SUBTASK!r}")
 
 
+def answered(row: Mapping[str, Any], response: str) -> dict[str, Any]:
+    """The row with the answer, and the letter that the published script takes from it."""
+    return {**row, "output": response, "answer": upstream_letter(response, row["choices"])}
+
+
 TASKS = (
     Task(
         name="mme-realworld-ad",
@@ -186,6 +191,7 @@ TASKS = (
         read=read,
         score={"upstream": partial(score, "upstream"), "strict": partial(score, "strict")},
         questions=questions,
+        answered=answered,
         max_new_tokens=100,
         difference=(
             "the letter: the first capital A to E, be it in a word / the one letter that the answer claims",

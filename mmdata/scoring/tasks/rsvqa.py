@@ -144,6 +144,11 @@ def _belongs(kind: str) -> str:
     return "it belongs to " + " or ".join(name for name, (_, _, own) in SETS.items() if own == kind)
 
 
+def answered(row: Mapping[str, Any], response: str) -> dict[str, Any]:
+    """The row with its answer."""
+    return {**row, "response": response}
+
+
 DIFFERENCE = (
     "counts: same bucket (0, 1-100, 101-1000, above) / the same number",
     "areas: same bucket after every trailing `m` and `2` is taken off the reference / the same number of square metres",
@@ -160,6 +165,7 @@ def _task(name: str) -> Task:
         read=read,
         score={"upstream": partial(score, "upstream"), "strict": partial(score, "strict")},
         questions=partial(questions, name),
+        answered=answered,
         max_new_tokens=50,
         difference=DIFFERENCE,
     )

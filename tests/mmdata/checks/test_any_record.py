@@ -17,7 +17,7 @@ from mmdata.io.jsontext import locate
 from mmdata.options import TEMPLATES, Options
 
 CODES = ("C02", "C03", "C04", "C05", "C06", "C07", "C08", "C09", "C10", "C14", "S01")
-FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl")
+FORMATS = ("geopixel", "xcomposer", "xcomposer-2.0", "videorefer", "videorefer-vl3", "internvl", "llava")
 
 texts = st.sampled_from(["", " ", "Hi", "<image>\nWhat?", "<ImageHere>a", "<video>", "<region>", "<REGION>", "[SEG]", "</s>", "Yes.</s>",
                          "Yes. <|im_end|>\n</s>", "[UNUSED_TOKEN_145]", "<img>", "é", "a/b~c"])  # fmt: skip

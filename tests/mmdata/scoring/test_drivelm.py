@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdata.errors import DataError
-from mmdata.scoring import score_file
+from mmdata.scoring import find_task, score_file
 from mmdata.scoring.language import language_scores
 from mmdata.scoring.tasks.drivelm import (
     decimals,
@@ -19,8 +19,10 @@ from mmdata.scoring.tasks.drivelm import (
     read_test,
     submission,
     tagged,
+    upstream_mapped,
 )
 
+TASK = find_task("drivelm")
 SEEN = "<c1,CAM_FRONT,100.5,200.5> and <c2,CAM_BACK,500.0,600.0>"
 
 
@@ -147,3 +149,29 @@ def test_another_file_than_the_test_file_is_named(tmp_path):
     (tmp_path / "t.json").write_text('{"s": {"frames": {}}}')
     with pytest.raises(DataError, match="not the challenge's test file"):
         read_test(str(tmp_path / "t.json"))
+
+
+@pytest.mark.parametrize(
+    "said, mapped",
+    [
+        ("<c1,CAM_BACK,[560,776]>", "<c1,CAM_BACK,1088.0,496.8>"),
+        ("<c1, CAM_BACK,[560,776]>", "<c1, CAM_BACK,[560,776]>"),  # a space before the camera
+        ("<c2,CAM_FRONT,[0,0]>", "<c2,CAM_FRONT,0,0>"),  # left of its tile, at its top: the integer 0
+        ("<c2,CAM_FRONT,[999,900]>", "<c2,CAM_FRONT,1600,900>"),
+        ("<c2,CAM_ROOF,[1,1]>", "<c2,CAM_ROOF,[1,1]>"),
+        ("no tag", "no tag"),
+    ],
+)
+def test_tags_as_the_published_script_maps_them(said, mapped):
+    assert upstream_mapped(said) == mapped
+
+
+def test_a_point_at_the_edge_is_seen_by_strict_alone(tmp_path):
+    test = scene(perception=[asked("Q", "<c2,CAM_FRONT,0.0,0.0>", 0, 3)])
+    said = "<c2,CAM_FRONT,[333,-1]>"
+    row = TASK.answered({"id": "s_f_0", "question": "", "gt_answers": ""}, said)
+    (tmp_path / "t.json").write_text(json.dumps(test))
+    (tmp_path / "p.jsonl").write_text(json.dumps(row) + "\n")
+    card = score_file(str(tmp_path / "p.jsonl"), "drivelm", data=str(tmp_path / "t.json"), resamples=0)
+    assert scores(card, "strict")["match"][0] == pytest.approx(1)
+    assert scores(card, "upstream")["match"][0] == 0

@@ -29,7 +29,8 @@ def settings_of() -> Any:
     from mmtrain.settings import Settings
 
     def make(model: Path, **more: Any) -> Settings:
-        return Settings(model=str(model), output_dir="unused", train=(), **{"max_tiles": 6, **more})
+        tiles = {"max_tiles": 6} if "internvl" in model.name else {}
+        return Settings(model=str(model), output_dir="unused", train=(), **{**tiles, **more})
 
     return make
 

@@ -80,6 +80,8 @@ def runs(
                 }
                 if family in VIDEOS:
                     own["train"] = [{"path": str(data / "data.jsonl")}]
+                if family != "internvl":
+                    del own["max_tiles"]
                 made.append(own)
     return made
 

@@ -1,0 +1,114 @@
+"""`mmtrain evaluate` for the tasks that are questions with one answer: ask, then score."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def ask_and_score(
+    model: str,
+    task_name: str,
+    data: str,
+    output: str,
+    *,
+    scorer: str,
+    test_file: str | None,
+    batch_size: int,
+    limit: int | None,
+    max_new_tokens: int | None,
+    dtype: str | None,
+    nproc: int,
+) -> int:
+    """Ask all questions, on several ranks where wanted, then score the answers as `mmtrain score` does."""
+    from mmdata.errors import UsageError
+    from mmdata.scoring import find_task, score_file
+    from mmdata.scoring.scorecard import load_data
+    from mmdata.scoring.task import WAYS
+    from mmtrain.cli._scores import as_json, as_text
+
+    task = find_task(task_name)
+    if test_file is not None:
+        load_data(task, test_file)  # what is wrong with it is said before the model is asked
+    if nproc > 1:
+        if "RANK" in os.environ:
+            raise UsageError("--nproc: a launcher has started this process already")
+        launcher = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={nproc}",
+        ]
+        arguments = [a for a in sys.argv[1:] if not a.startswith("--nproc")]
+        if "--nproc" in sys.argv:
+            arguments.remove(str(nproc))
+        command = [*launcher, "-m", "mmtrain", *arguments]
+        return subprocess.run(command).returncode  # noqa: S603
+    asked = _ask(model, task, data, output, batch_size, limit, max_new_tokens, dtype)
+    if asked.rank:
+        return 0
+    print(
+        f"mmtrain: {asked.questions} answers, {asked.resumed} of them from an earlier run: {asked.predictions}",
+        file=sys.stderr,
+    )
+    if task.needs and test_file is None:
+        print(f"mmtrain: not scored: {task.name} needs {task.needs}", file=sys.stderr)
+        return 0
+    ways = [way for way in WAYS if scorer in (way, "both")]
+    card = score_file(str(asked.predictions), task.name, data=test_file, ways=ways)
+    print(as_text(card), end="")
+    (Path(output) / "scores.json").write_text(as_json(card), "utf-8")
+    return 0
+
+
+def _ask(
+    model: str,
+    task: Any,
+    data: str,
+    output: str,
+    batch_size: int,
+    limit: int | None,
+    max_new_tokens: int | None,
+    dtype: str | None,
+) -> Any:
+    from mmtrain.asking import ask
+    from mmtrain.quiet import quiet
+
+    quiet()
+    live = sys.stderr.isatty() and os.environ.get("RANK", "0") == "0"
+    right: list[float] = []
+
+    def on_answer(row: dict[str, Any], finished: int, total: int) -> None:
+        if live:
+            told = ""
+            if not task.needs:
+                sheet = task.score["strict"]([task.read(finished, row)], None)
+                right.append(float(sheet.scores[sheet.main][0]))
+                told = f"  {sheet.main} so far {sum(right) / len(right):.3f} (strict)"
+            print(
+                f"\r{finished}/{total}{told}",
+                end="" if finished < total else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def load() -> Any:
+        from mmtrain.loading import load
+
+        return load(model, dtype=dtype)  # type: ignore[arg-type]
+
+    return ask(
+        load,
+        task,
+        data,
+        output,
+        model_name=model,
+        batch_size=batch_size,
+        limit=limit,
+        max_new_tokens=max_new_tokens,
+        on_answer=on_answer,
+    )
