@@ -6,6 +6,7 @@ appear together when all went well, or not at all.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -166,14 +167,14 @@ class Sink:
 
     def line(self, name: str, record: dict[str, Any]) -> None:
         """Append a record to a JSON Lines file."""
-        self._open(name).write(orjson.dumps(record) + b"\n")
+        self._open(name).write(_text(record) + b"\n")
         self._ledger.files[name] += 1
 
     def row(self, name: str, record: dict[str, Any]) -> None:
         """Append an element to the JSON array of a file."""
         new = name not in self._files
         file = self._open(name)
-        file.write((b"[\n" if new else b",\n") + orjson.dumps(record))
+        file.write((b"[\n" if new else b",\n") + _text(record))
         if new:
             self._stack.callback(_close_array, file)
         self._ledger.files[name] += 1
@@ -185,6 +186,15 @@ class Sink:
                 raise UsageError(f"{path}: is there already; --force replaces it")
             self._files[name] = self._stack.enter_context(atomic_writer(path))
         return self._files[name]
+
+
+def _text(record: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record)
+    except (
+        TypeError
+    ):  # escapes that are no characters, integers beyond 64 bits: Python's json reads and writes them
+        return json.dumps(record).encode()
 
 
 def _close_array(file: Writable) -> None:

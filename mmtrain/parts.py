@@ -70,6 +70,7 @@ def _first_trained_layer(model: Any, family: Family, count: int | None) -> int:
 
 
 def _adapt(model: Any, settings: Settings, tokenizer: Any, family: Family, parts: list[PartName]) -> Any:
+    import torch
     from peft import LoraConfig, get_peft_model
 
     lora = settings.lora
@@ -95,6 +96,8 @@ def _adapt(model: Any, settings: Settings, tokenizer: Any, family: Family, parts
         modules_to_save=list(lora.modules_to_save) or None,
         trainable_token_indices=rows,
     )
+    # ZeRO-3 builds the model with other draws than the rest: adapters must start the same in every stage.
+    torch.manual_seed(settings.seed)
     return get_peft_model(model, config, autocast_adapter_dtype=False)
 
 

@@ -22,7 +22,12 @@ def command(
     no_carry: Annotated[
         bool, typer.Option("--no-carry", help="Leave out the key that holds what the target cannot say.")
     ] = False,
-    on_loss: Annotated[str, typer.Option(help="warn, or error: reject what would be lost, or only approximated, and is not carried.")] = "warn",
+    on_loss: Annotated[
+        str,
+        typer.Option(
+            help="warn, or error: reject what would be lost, or only approximated, and is not carried."
+        ),
+    ] = "warn",
     media_files: Annotated[str, typer.Option(help="keep, link or copy pictures and videos.")] = "keep",
     relative_to: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the trainer starts relative paths from.")

@@ -146,7 +146,6 @@ def _mask(mark: Mapping[str, Any], size: tuple[int, int], origin: Origin, number
     from mmdata.encoding import CannotEncode
 
     where = f"annotation {number}"
-    height, width = size
     segmentation = mark.get("segmentation")
     if segmentation:
         mask = decode.mask(segmentation, origin, where)
@@ -160,7 +159,7 @@ def _mask(mark: Mapping[str, Any], size: tuple[int, int], origin: Origin, number
     if not isinstance(box, list) or len(box) != 4 or not all(type(v) in (int, float) for v in box):
         raise CannotEncode("O04", f"{decode.place(origin)}: {where} has neither a mask nor a box")
     x, y, w, h = box
-    return BoxMask((x / width * 1000, y / height * 1000, (x + w) / width * 1000, (y + h) / height * 1000))
+    return BoxMask((x, y, x + w, y + h), None)
 
 
 # --- a sample as a record ------------------------------------------------------------------------------------------------
@@ -252,9 +251,10 @@ def _annotation(number: int, enc: Encoding, *, polygons: bool) -> dict[str, Any]
 
     mask = enc.mask(number)
     if isinstance(mask, BoxMask):
-        height, width = enc.image_size(0) if mask.scale is not None else (1, 1)
-        x1, y1, x2, y2 = (v / (mask.scale or 1) for v in mask.box)
-        box = [_plain(x1 * width), _plain(y1 * height), _plain((x2 - x1) * width), _plain((y2 - y1) * height)]
+        height, width = enc.image_size(0)
+        sides = (1, 1) if mask.scale is None else (width / mask.scale, height / mask.scale)
+        x1, y1, x2, y2 = (v * sides[k % 2] for k, v in enumerate(mask.box))
+        box = [_plain(x1), _plain(y1), _plain(x2 - x1), _plain(y2 - y1)]
         enc.kept("boxes")
         return {"segmentation": [], "bbox": box, "area": _plain(box[2] * box[3]), "iscrowd": 0}
     rle = enc.rle(number)

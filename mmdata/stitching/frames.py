@@ -6,6 +6,7 @@ Records: an array or JSON Lines of ``{"id": …, "image_paths": {view: path}}``;
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,19 +43,36 @@ class Frame:
         return f"scene {self.scene}, frame {self.frame}" if self.scene else f"frame {self.frame}"
 
 
+class _TwiceError(Exception):
+    """A key stands twice in one object; Python's parser drops the first in silence."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        raise _TwiceError(f"the key {name!r} stands twice in one object")
+    return value
+
+
 def read_nested(path: str) -> dict[str, Any]:
     """DriveLM's annotation: scene -> scene.
 
     Raises:
-        DataError: not readable, not JSON, or no object of scenes with ``key_frames``.
+        DataError: not readable, not JSON, a key twice in one object, or no object of scenes with ``key_frames``.
     """
     try:
         with open(path, "rb") as file:
-            value = parse(file.read())
+            data = file.read()
+        parse(data)  # refuses what Python's parser refuses, and says where
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except JSONProblem as error:
         raise DataError(f"{path}: not JSON: {error}") from None
+    except _TwiceError as twice:
+        raise DataError(f"{path}: {twice}: only the last one would count") from None
     if not isinstance(value, dict) or not value:
         raise DataError(f"{path}: expected an object of scenes, got {type(value).__name__}")
     for scene, content in value.items():

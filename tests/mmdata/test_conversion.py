@@ -758,7 +758,8 @@ def test_ranges_of_arrays_that_begin_at_a_wrong_guess(place: Path, monkeypatch: 
 
 def test_conversion_brings_no_new_warning(place: Path) -> None:
     """A warning of the target's checks that the source's own checks did not have would be our doing."""
-    for source, to in product(OWN, OWN):
+    trainers = [name for name in OWN if name.startswith(("geopixel", "xcomposer", "videorefer", "internvl"))]
+    for source, to in product(trainers, trainers):
         records = cases()[source]
         path = save(place / "in.json", records, source)
         had = {f.code for f in mmdata.validate(str(path), format=name_of(source), media="none").findings}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 import mmdata
 from mmdata.conversion import convert
+from mmdata.format import get_format
 
 RECORD = {
     "pics": ["a.png"],
@@ -112,3 +114,11 @@ def test_a_key_that_is_not_read_is_never_mistaken_for_a_column(place: Path) -> N
     done = convert("talks.json", "out", to="internvl")
     assert (done.read, done.written, done.rejected) == (1, 0, 1)
     assert "`videos`" in json.loads(Path("out/rejects.jsonl").read_text())["reason"]
+
+
+def test_the_names_travel_to_other_processes(place: Path) -> None:
+    save(RECORD, ENTRY)
+    there = pickle.loads(pickle.dumps(get_format("llamafactory").of("talks.json")))
+    assert [ref.path for ref in there.media(RECORD)] == ["a.png"]
+    assert there.speaker("boss") == "system"
+    assert there.speaker("human") is None

@@ -188,7 +188,9 @@ def test_what_is_wrong_is_named_and_kept(place: Path) -> None:
     assert report.read == 5 == report.written + report.rejected
     assert report.rejections == {"O02": 2, "O03": 1, "O01": 1}
     assert report.problems == {"syntax": 1}
-    lines = [json.loads(line) for line in (place / "out" / "rejects.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (place / "out" / "rejects.jsonl").read_text("utf-8").split("\n") if line
+    ]
     assert {a["id"] for line in lines for a in json.loads(line["original"])["annotations"]} >= {900, 901}
     codes = {finding.code for finding in mmdata.validate(path, media="none")}
     assert {"O01", "O02", "O03", "C01"} <= codes

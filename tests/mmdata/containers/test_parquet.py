@@ -69,7 +69,9 @@ def test_there_and_back(place: Path, media: str) -> None:
     assert table.column("score").to_pylist() == [None, 0.5, None, None]
     back = convert("out/in.parquet", "back", to="internvl")
     assert back.fields["record"]["kept"] == 4
-    found = [json.loads(line) for line in (place / "back" / "in.jsonl").read_text().splitlines()]
+    found = [
+        json.loads(line) for line in (place / "back" / "in.jsonl").read_text("utf-8").split("\n") if line
+    ]
     assert found == RECORDS
 
 
@@ -77,7 +79,9 @@ def test_without_a_carry_pictures_come_out_as_files(place: Path) -> None:
     convert("in.jsonl", "out", to="parquet", media_files="copy", carry=False)
     report = convert("out/in.parquet", "back", to="internvl", carry=False)
     assert report.written == 4
-    found = [json.loads(line) for line in (place / "back" / "in.jsonl").read_text().splitlines()]
+    found = [
+        json.loads(line) for line in (place / "back" / "in.jsonl").read_text("utf-8").split("\n") if line
+    ]
     assert (place / "back" / found[0]["image"]).read_bytes() == (place / "a.png").read_bytes()
     assert [r["conversations"] for r in found] == [r["conversations"] for r in RECORDS]
     assert found[2]["odd"] == RECORDS[2]["odd"]
@@ -149,7 +153,9 @@ def test_any_unknown_key_comes_back(place: Path, extras: list[dict[str, Any]]) -
     if there.written:
         back = convert("there/x.parquet", "back", to="internvl", force=True)
         assert back.written == there.written
-        found = [json.loads(line) for line in (place / "back" / "x.jsonl").read_text().splitlines()]
+        found = [
+            json.loads(line) for line in (place / "back" / "x.jsonl").read_text("utf-8").split("\n") if line
+        ]
         kept = [line for line in lines if line in found]
         assert found == kept
 
@@ -227,7 +233,9 @@ def test_datasets_reads_what_is_written_and_the_reverse(place: Path) -> None:
     assert data[0]["conversations"] == RECORDS[0]["conversations"]
     data.to_parquet(str(place / "theirs.parquet"))
     back = convert("theirs.parquet", "back", to="internvl")
-    found = [json.loads(line) for line in (place / "back" / "theirs.jsonl").read_text().splitlines()]
+    found = [
+        json.loads(line) for line in (place / "back" / "theirs.jsonl").read_text("utf-8").split("\n") if line
+    ]
     assert (back.written, found) == (4, RECORDS)
 
 

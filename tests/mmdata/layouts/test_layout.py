@@ -1,9 +1,11 @@
 """`mmdata layout`: the guide's tree, on trees built from the mini data sets."""
 
 import json
+import os
 import shutil
 
 import pytest
+from PIL import Image
 
 from mmdata.errors import UnknownName, UsageError
 from mmdata.importing import ImportOptions, import_files
@@ -42,7 +44,9 @@ def whole(domains, tmp_path_factory):
 @pytest.fixture
 def tree(whole, tmp_path):
     root = tmp_path / whole.name
-    shutil.copytree(whole, root)
+    shutil.copytree(
+        whole, root, copy_function=lambda a, b: (os.link if a.endswith(".jpg") else shutil.copy)(a, b)
+    )
     text = (root / "train_meta" / "internvl_1_2_finetune_drivelm.json").read_text()
     (root / "train_meta" / "internvl_1_2_finetune_drivelm.json").write_text(
         text.replace(str(whole), str(root))
@@ -59,6 +63,22 @@ def test_a_complete_tree_is_clean(tree):
         "only the driving subset counts"
     )
     assert [(one.name, one.lines, one.sampled) for one in report.sets] == [("drivelm_train", 30, 8)]
+
+
+def test_objects_are_where_their_tags_say(whole):
+    """The way of a point: annotated in a camera, mapped by the importer, found on the stitched picture."""
+    colours = {"Red": (200, 40, 40), "Blue": (40, 60, 200), "White": (235, 235, 235), "Black": (25, 25, 25)}
+    seen = 0
+    for line in (whole / "train_data" / "drivelm_train_frames.jsonl").read_text().splitlines():
+        frame = json.loads(line)
+        with Image.open(whole / "images" / "drivelm" / "stitch" / frame["image"]) as canvas:
+            for thing in frame["objects"]:
+                x, y = json.loads("[" + thing["canvas_tag"].partition("[")[2].rstrip(">"))
+                pixel = canvas.getpixel((x * canvas.width // 1000, y * canvas.height // 1000))
+                wanted = colours[thing["Visual_description"].split()[0]]
+                assert max(abs(a - b) for a, b in zip(pixel, wanted, strict=True)) < 25, thing
+                seen += 1
+    assert seen == 18
 
 
 def test_the_published_meta_starts_in_the_parent(tree):

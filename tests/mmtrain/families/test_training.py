@@ -116,7 +116,7 @@ def test_two_ranks_of_zero_3_equal_one(
     plain_settings: dict[str, Any], models: Path, with_videos: Path, tmp_path: Path, launch: Any
 ) -> None:
     """Text-only, picture and video batches on different ranks: none waits, and the losses are those of one rank."""
-    agree(plain_settings, models, with_videos, tmp_path, launch, FAMILIES[1:], ["packed"], [3])
+    agree(plain_settings, models, with_videos, tmp_path, launch, FAMILIES[1:], ["lora"], [3])
 
 
 @pytest.mark.slow
