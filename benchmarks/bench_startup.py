@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -35,7 +36,7 @@ ENVIRONMENT = {
 def main(runs: int = 3) -> None:
     """Print seconds of both and their ratios."""
     folder = prepare()
-    firsts: dict[str, list[float]] = {"Trainer": [], "mmtrain": []}
+    firsts: dict[str, list[list[float]]] = {"Trainer": [], "mmtrain": []}
     resumes: dict[str, list[list[float]]] = {"Trainer": [], "mmtrain": []}
     for _ in range(runs):
         for name in random.sample(sorted(firsts), len(firsts)):
@@ -43,13 +44,14 @@ def main(runs: int = 3) -> None:
             done = _run([sys.executable, "-m", "benchmarks.bench_startup", f"resume-{name}", str(folder)])
             resumes[name].append(json.loads(done.splitlines()[-1]))
     print(f"\nstart: the first step; resume at sample {DONE:,} of epochs of {RECORDS:,}")
-    print(
-        f"{'':<10}{'first step s':>14}{'x Trainer':>11}{'batch at 0 s':>14}{'at 10^7 s':>11}{'x Trainer':>11}"
-    )
-    first, far = median(firsts["Trainer"]), median(row[1] for row in resumes["Trainer"])
+    heads = ("first step s", "CPU s", "x Trainer, CPU", "batch at 0 s", "at 10^7 s", "x Trainer")
+    print(" " * 10 + "".join(f"{head:>16}" for head in heads))
+    base, far = median(row[1] for row in firsts["Trainer"]), median(row[1] for row in resumes["Trainer"])
     for name, rows in resumes.items():
-        start, near, late = median(firsts[name]), median(r[0] for r in rows), median(r[1] for r in rows)
-        print(f"{name:<10}{start:>14.1f}{first / start:>11.2f}{near:>14.3f}{late:>11.3f}{far / late:>11.2f}")
+        first, cpu = (median(row[i] for row in firsts[name]) for i in range(2))
+        near, late = (median(row[i] for row in rows) for i in range(2))
+        told = f"{name:<10}{first:>16.1f}{cpu:>16.1f}{base / cpu:>16.2f}"
+        print(f"{told}{near:>16.3f}{late:>16.3f}{far / late:>16.1f}")
 
 
 def prepare() -> Path:
@@ -108,12 +110,12 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _first(name: str, folder: Path) -> float:
-    """Seconds until a process says that its first step is done."""
+def _first(name: str, folder: Path) -> list[float]:
+    """Seconds until a process says that its first step is done, and CPU seconds of the whole process."""
     command = [sys.executable, "-m", "mmtrain", "launch", str(folder / "run.yaml")]
     if name == "Trainer":
         command = [sys.executable, "-m", "benchmarks.bench_startup", "train-Trainer", str(folder)]
-    began = time.perf_counter()
+    cpu, began = _cpu(), time.perf_counter()
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment()) as process:
         assert process.stderr is not None
         took = next(
@@ -122,7 +124,13 @@ def _first(name: str, folder: Path) -> float:
         rest = process.stderr.read()
     if took is None:
         raise RuntimeError(f"{name}: no first step: {rest[-300:]}")
-    return took
+    return [took, _cpu() - cpu]
+
+
+def _cpu() -> float:
+    """CPU seconds of all processes that ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Collator:

@@ -112,6 +112,11 @@ def questions(data: Path) -> Iterator[Question]:
     )
 
 
+def answered(row: Mapping[str, Any], response: str) -> dict[str, Any]:
+    """The row with its answer."""
+    return {**row, "pred": response}
+
+
 TASKS = (
     Task(
         name=NAME,
@@ -120,6 +125,7 @@ TASKS = (
         read=read,
         score={"upstream": partial(score, "upstream"), "strict": partial(score, "strict")},
         questions=questions,
+        answered=answered,
         max_new_tokens=64,
         difference=(
             "the option: the first (X), else X), else the first character / the only one that is named",

@@ -142,8 +142,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 SOURCES = sorted(
     name for name, one in all_formats().items() if one.to_sample is not None and not one.dialogues
 )
-<<<<<<< HEAD
-=======
 TRAINERS = {
     "geopixel",
     "geopixel-rle",
@@ -155,7 +153,6 @@ TRAINERS = {
 }
 """Formats and targets between which plain records must not go the ordinary way; others may have none."""
 
->>>>>>> convspeed
 PAIRS = sorted(product(SOURCES, targets()))
 
 
