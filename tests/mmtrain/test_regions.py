@@ -202,6 +202,26 @@ def test_answers_follow_the_masks(model: Path, data: dict[str, Path], tmp_path: 
             said.append(asked.reply(mixed, root=root, max_new_tokens=8).text)
     assert said == ["red", "green", "blue"] * 3
 
+    # The same from a picture and a picture of the mask.
+    import numpy as np
+    from PIL import Image
+
+    from mmdata.errors import DataError
+    from mmtrain.predict import predict
+
+    picture = str(data["image"].parent / "2.png")
+    for color, name in enumerate(region_scenes.COLORS):
+        Image.fromarray(region_scenes.place(color, 2) * np.uint8(255)).save(tmp_path / "mask.png")
+        done = predict(
+            asked, picture, "\nWhat is <region>?", tmp_path / name, regions=[str(tmp_path / "mask.png")]
+        )
+        assert done.answer.text == name
+    mask = region_scenes.place(0, 2)
+    with pytest.raises(DataError, match="1 <region> in the question for 2 masks"):
+        asked.answer(picture, "What is <region>?", regions=[mask, mask])
+    with pytest.raises(DataError, match="the mask is 30 x 84, its picture 60 x 84"):
+        asked.answer(picture, "What is <region>?", regions=[mask[:30]])
+
 
 # --- whole runs -------------------------------------------------------------------------------------------------------
 
