@@ -248,6 +248,10 @@ class Config(Strict):
             yield "data.eval is given, but eval_steps is 0: nothing would be evaluated"
         if (self.keep_best or self.early_stopping_patience) and not self.eval_steps:
             yield "keep_best and early_stopping_patience need eval_steps"
+        if self.recipe == "regions" and (
+            self.min_video_frames is not None or self.video_sampling != "middle"
+        ):
+            yield "min_video_frames and video_sampling are InternVL's; `recipe: regions` takes frames by regions.sampling"
         if self.packing and self.group_by_length:
             yield "group_by_length is for `packing: false`; a packed sequence is full anyway"
 

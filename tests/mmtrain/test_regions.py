@@ -138,6 +138,8 @@ def test_nothing_to_train_is_told(model: Path, data: dict[str, Path], tmp_path: 
     parse_config(config, "run.yaml")
     with pytest.raises(UsageError, match="nothing to train"):
         parse_config({**config, "regions": {"module": FROZEN}}, "run.yaml")
+    with pytest.raises(UsageError, match=r"takes frames by regions\.sampling"):
+        parse_config({**config, "video_sampling": "rand"}, "run.yaml")
 
 
 def test_batches_without_regions_touch_the_module_and_change_nothing(
@@ -254,6 +256,8 @@ def test_a_run_falls_and_comes_back_from_its_export(
 
     done = export(tmp_path / "run", tmp_path / "model")
     assert done.difference == 0.0
+    with pytest.raises(UsageError, match="leave out --adapter"):
+        export(tmp_path / "run", tmp_path / "adapter", adapter=True)
     assert not [p for p in (tmp_path / "model").rglob("*") if p.suffix in (".bin", ".pt", ".pkl", ".pth")]
     loaded = mmtrain.load(tmp_path / "model")
     assert loaded.network.most == 4
