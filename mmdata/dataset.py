@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -26,7 +27,10 @@ _SHOWN_ERRORS = 3
 
 
 def open(
-    path: str, *, format: str | Format | None = None, max_record_bytes: int = MAX_RECORD_BYTES
+    path: str | os.PathLike[str],
+    *,
+    format: str | Format | None = None,
+    max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> Dataset:
     """Open a data file.
 
@@ -41,6 +45,7 @@ def open(
     from mmdata.detection import choose, detect_source
     from mmdata.format import get_format
 
+    path = os.fspath(path)
     source = open_source(path, max_record_bytes=max_record_bytes)
     try:
         if format is None:

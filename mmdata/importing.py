@@ -7,6 +7,7 @@ appear together when all went well, or not at all.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -189,12 +190,21 @@ class Sink:
 
 
 def _text(record: dict[str, Any]) -> bytes:
+    """A record as JSON; what orjson cannot write, or would write as null, stands as Python's json writes and reads it."""
     try:
-        return orjson.dumps(record)
-    except (
-        TypeError
-    ):  # escapes that are no characters, integers beyond 64 bits: Python's json reads and writes them
+        data = orjson.dumps(record)
+    except TypeError:  # escapes that are no characters, integers beyond 64 bits
         return json.dumps(record).encode()
+    return json.dumps(record).encode() if b"null" in data and not _finite(record) else data
+
+
+def _finite(value: Any) -> bool:
+    """Whether no NaN and no Infinity lies in a value."""
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _close_array(file: Writable) -> None:

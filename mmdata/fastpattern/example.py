@@ -20,7 +20,10 @@ What else a string must not hold is looked for in the whole block or record: con
 escapes of `ODD_ESCAPE`.
 """
 
-_TEXT = rb'(?=[^"\\\s])' + _OPEN
+_WIDE_SPACE = rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
+"""The white space of `str.strip` beyond ASCII, in UTF-8."""
+
+_TEXT = rb'(?=[^"\\\s])(?!' + _WIDE_SPACE + rb")" + _OPEN
 """A string that does not begin with white space or an escape, so that it is neither empty nor blank."""
 
 _INTEGER = rb"(?:0|-?[1-9][0-9]{0,17})"

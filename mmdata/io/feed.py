@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 from mmdata.errors import UsageError
@@ -11,6 +12,20 @@ from mmdata.io.streams import Stream, local_path, open_stream, reason
 from mmdata.io.window import Newlines
 
 Read = Callable[[int], bytes]
+
+
+_looked_at: tuple[object, Stream, bytes] | None = None
+"""Standard input that somebody looked at and did not read: the input, its stream and the bytes taken from it."""
+
+
+def _opened(path: str) -> tuple[Stream, os.stat_result | None, bool, bytes]:
+    """As `open_stream`, and what was read ahead of the stream."""
+    global _looked_at
+    if path == "-" and _looked_at is not None:
+        (owner, stream, head), _looked_at = _looked_at, None
+        if owner is sys.stdin.buffer:
+            return stream, None, False, head
+    return *open_stream(path), b""
 
 
 class Feed:
@@ -24,18 +39,20 @@ class Feed:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._stream, self.stat, self.reopenable = open_stream(path)
+        self._stream, self.stat, self.reopenable, self._head = _opened(path)
         self._file = -1
         if self.stat is not None:
             self._file = os.open(local_path(path), os.O_RDONLY)
             self._stream.close()
         self._passed = False
-        self._head = b""
         self.newlines: Newlines | None = None
 
     def close(self) -> None:
-        """Close the file. Standard input stays open."""
-        if self.path != "-" and self.stat is None:
+        """Close the file. Standard input stays open; what was only looked at is there for the next one who opens it."""
+        global _looked_at
+        if self.path == "-" and not self._passed:
+            _looked_at = (sys.stdin.buffer, self._stream, self._head)
+        elif self.path != "-" and self.stat is None:
             self._stream.close()
         if self._file >= 0:
             os.close(self._file)

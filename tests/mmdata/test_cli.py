@@ -71,6 +71,13 @@ def test_unknown_names_name_the_nearest(home: Path) -> None:
     )
 
 
+def test_stdin_is_read_whole_after_its_format_was_told_from_it(home: Path) -> None:
+    done = mmdata("validate", "-", "--media", "none", "--output-format", "json", stdin=LINE * 3)
+    assert json.loads(done.stdout)["summary"]["records"] == 3
+    done = mmdata("convert", "-", "--to", "xcomposer", "-o", "out", cwd=home, stdin=LINE * 3)
+    assert "3 records read = 3 written" in done.stdout + done.stderr
+
+
 def test_stdin_is_read(home: Path) -> None:
     done = mmdata("validate", "-", "--format", "internvl", "--output-format", "json", stdin=LINE + WRONG)
     result = json.loads(done.stdout)

@@ -150,3 +150,29 @@ def test_an_ordinary_record_is_matched_by_the_pattern_of_another(picture: str, m
         assert (ids, media) == ([b"2"], [json.dumps(picture).encode()])
         assert layout is not None
         assert layout.kind == "polygons"
+
+
+BLANKS = [chr(c) for c in range(0x110000) if chr(c).isspace() and c > 0x20]
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_a_text_of_unicode_s_white_space_alone_is_left_to_the_checks(turn: int) -> None:
+    fast = FastPath(get_format("internvl"), selected("internvl"), Options(media="none"))
+    patterns = PatternPath(fast)
+
+    def line(text: str) -> bytes:
+        texts = ["<image>\nWhat?", "A cat."]
+        texts[turn] = text
+        turns = [{"from": who, "value": one} for who, one in zip(("human", "gpt"), texts, strict=True)]
+        return json.dumps({"id": 1, "image": "a.png", "conversations": turns}, ensure_ascii=False).encode()
+
+    example = line("<image>\nWhat?" if turn == 0 else "A cat.")
+    record = accepted_by_parsing(fast, example)
+    assert record is not None
+    verdict = fast.accept(record)
+    assert verdict is not None
+    patterns.learn(example, verdict[1])
+    for blank in BLANKS:
+        data = line(blank)
+        found: list[bytes | None] = []
+        assert patterns.run(data, [0], [len(data)], 0, look_at(data, one_line=True), found, [])[0] == 0, blank

@@ -271,6 +271,19 @@ def test_geochat_keeps_texts_unless_asked(domains, tmp_path):
     assert lines(tmp_path / "geochat.jsonl") == json.loads(path.read_text())
 
 
+def test_numbers_that_json_has_not_are_kept(domains, tmp_path):
+    records = json.loads((domains / "geochat" / "GeoChat_Instruct.json").read_text())
+    records[0] |= {"score": [float("inf"), {"deep": float("nan")}], "big": 10**30, "none": None}
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(records))
+    import_files("geochat", [str(path)], str(tmp_path))
+    assert json.dumps(lines(tmp_path / "geochat.jsonl")) == json.dumps(records)
+    records[0].pop("big")
+    path.write_text(json.dumps(records))
+    import_files("geochat", [str(path)], str(tmp_path), force=True)
+    assert json.dumps(lines(tmp_path / "geochat.jsonl")) == json.dumps(records)
+
+
 def test_geochat_boxes(domains, tmp_path):
     path = domains / "geochat" / "GeoChat_Instruct.json"
     old = json.loads(path.read_text())
