@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,13 @@ SURE = 0.5
 
 MARGIN = 0.1
 """A runner-up closer than this makes the answer ambiguous."""
+
+
+REPORT = "report.json"
+"""What ``mmdata convert`` writes beside its files."""
+
+MOST_REPORT = 1 << 22
+"""Bytes of a report; a longer one is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +136,26 @@ def detect_source(source: Source) -> Detection:
             tell(f"format {name!r} cannot look at {source.path}: {type(error).__name__}: {error}")
             continue
         claims.append(Candidate(name, guess.confidence, guess.reasons))
+    written, best = _written_as(source.path), max(claim.confidence for claim in claims)
+    claims = [
+        Candidate(c.format, 1.0, (*c.reasons, f"{REPORT} beside it says that `mmdata convert` wrote it so"))
+        if c.format == written and 0 < c.confidence > best - 2 * MARGIN  # what the records say comes first
+        else c
+        for c in claims
+    ]
     claims.sort(key=lambda c: -c.confidence)
     return Detection(source.path, source.container, tuple(claims), what_is(evidence))
+
+
+def _written_as(path: str) -> str | None:
+    """The format in which ``mmdata convert`` wrote a file, by the report beside it; None where there is none."""
+    folder, name = os.path.split(path)
+    try:
+        with open(os.path.join(folder, REPORT), "rb") as file:
+            report = json.loads(file.read(MOST_REPORT))
+        return str(report["format"]) if name in report["outputs"] else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _detect_container(source: Source, name: str) -> Detection:

@@ -168,6 +168,11 @@ class Task:
         return self.packed is None and format.container != "jsonl" and not format.lines
 
     @property
+    def format(self) -> str:
+        """The format of the records written."""
+        return target(self.to)[0].name
+
+    @property
     def packed(self) -> Container | None:
         """The container that is no text in which the target's files lie; its records wait as JSON Lines until the end."""
         return all_containers().get(target(self.to)[0].container)

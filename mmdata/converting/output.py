@@ -231,7 +231,7 @@ class Output:
 
     def report(self) -> Conversion:
         """The ledger of everything appended, without outputs."""
-        report = Conversion(fingerprint=self.mark, sources=self.sources)
+        report = Conversion(format=self.tasks[0].format, fingerprint=self.mark, sources=self.sources)
         self.ledger.fill(report)
         return report
 

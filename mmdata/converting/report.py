@@ -18,6 +18,7 @@ class Conversion:
         written: records written.
         rejected: records in ``rejects.jsonl``.
         outputs: paths relative to the output, data files first.
+        format: the format of the records written; `mmdata.detection` asks for it where the records alone leave it open.
         losses: field -> records that lost it (not carried).
         fields: field -> {"kept", "approximated", "carried", "lost", "how", "mean_error", "max_error"}.
         rejections: code -> records.
@@ -33,6 +34,7 @@ class Conversion:
     written: int = 0
     rejected: int = 0
     outputs: list[str] = field(default_factory=list)
+    format: str = ""
     losses: dict[str, int] = field(default_factory=dict)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejections: dict[str, int] = field(default_factory=dict)

@@ -50,3 +50,17 @@ def test_damaged_files_are_recognised(damage: str, tmp_path: Path) -> None:
     name, text = DAMAGED[damage]
     (tmp_path / "file").write_text(text)
     assert mmdata.detect(str(tmp_path / "file")).format == name
+
+
+@pytest.mark.parametrize("to", ["llava", "videorefer", "videorefer-vl3"])
+def test_what_convert_wrote_is_known_by_its_report(tmp_path: Path, to: str) -> None:
+    (tmp_path / "talk.jsonl").write_text(
+        '{"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Ho."}]}\n'
+    )
+    mmdata.convert(tmp_path / "talk.jsonl", tmp_path / "out", to=to, format="internvl")
+    assert mmdata.detect(str(tmp_path / "out/talk.json")).format == to
+    (tmp_path / "out/talk.json").rename(tmp_path / "out/other.json")  # the report does not speak of it
+    assert mmdata.detect(str(tmp_path / "out/other.json")).format is None
+    (tmp_path / "out/other.json").write_text('[{"images": [], "messages": []}]')
+    (tmp_path / "out/other.json").rename(tmp_path / "out/talk.json")
+    assert mmdata.detect(str(tmp_path / "out/talk.json")).format != to  # what the records say comes first
