@@ -114,7 +114,7 @@ def run(*words: str) -> None:
 def main(folder: Path, steps: int, scenes: int) -> float:
     """Everything from nothing to a measured model; returns the mean IoU on held-out scenes."""
     from mmdata.templates import get_template
-    from mmtrain.evaluate import evaluate
+    from mmtrain.evaluate.grounding import evaluate
     from mmtrain.loading import load
     from mmtrain.predict import predict
     from mmtrain.quiet import quiet

@@ -23,6 +23,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 from mmdata.errors import UsageError
 from mmtrain.sections.base import Head, Part, Positive, Rate, Share, Strict
 from mmtrain.sections.grounding import Grounding, Losses
+from mmtrain.sections.regions import Regions
 
 if TYPE_CHECKING:
     from mmtrain.settings import Settings
@@ -136,6 +137,7 @@ class Config(Strict):
     language: Part = Part()
     lora: Lora = Lora()
     grounding: Grounding = Grounding()
+    regions: Regions = Regions()
     gradient_checkpointing: bool = False
     """Compute activations twice rather than keep them."""
     use_liger_kernel: bool = False
@@ -233,7 +235,8 @@ class Config(Strict):
         if self.min_video_frames is not None and self.min_video_frames > self.video_frames:
             yield f"min_video_frames {self.min_video_frames} is more than video_frames {self.video_frames}"
         parts = (self.vision, self.projector, self.language)
-        if all(part.tuning == "frozen" for part in parts):
+        beside = self.recipe == "regions" and self.regions.module.tuning == "full"
+        if all(part.tuning == "frozen" for part in parts) and not beside:
             yield "vision, projector and language are all frozen: nothing to train"
         if self.vision.last_layers is not None and self.vision.tuning != "full":
             yield f"vision.last_layers goes with `tuning: full`, not {self.vision.tuning}"
@@ -245,6 +248,10 @@ class Config(Strict):
             yield "data.eval is given, but eval_steps is 0: nothing would be evaluated"
         if (self.keep_best or self.early_stopping_patience) and not self.eval_steps:
             yield "keep_best and early_stopping_patience need eval_steps"
+        if self.recipe == "regions" and (
+            self.min_video_frames is not None or self.video_sampling != "middle"
+        ):
+            yield "min_video_frames and video_sampling are InternVL's; `recipe: regions` takes frames by regions.sampling"
         if self.packing and self.group_by_length:
             yield "group_by_length is for `packing: false`; a packed sequence is full anyway"
 
@@ -310,7 +317,7 @@ _RENAMED = {
 }
 """Keys whose name in `mmtrain.settings.Settings` is another."""
 
-SECTIONS: dict[str, type[Strict]] = {"grounding": Grounding}
+SECTIONS: dict[str, type[Strict]] = {"grounding": Grounding, "regions": Regions}
 """Settings that belong to one recipe, by its name."""
 
 _OWN = {
@@ -529,6 +536,7 @@ _BELOW: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     **{(Config, name): section for name, section in SECTIONS.items()},
     **{(Grounding, name): Head for name in ("encoder", "decoder", "projection")},
     (Grounding, "losses"): Losses,
+    (Regions, "module"): Head,
 }
 
 

@@ -125,6 +125,11 @@ def export(
     saved = json.loads((path / "trainer.json").read_text("utf-8"))
     settings = from_plain(saved["settings"])
     adapted = "lora" in (settings.vision.tuning, settings.projector.tuning, settings.language.tuning)
+    if adapter and settings.recipe != "chat":
+        raise UsageError(
+            f"{path}: a model of the recipe {settings.recipe} is more than its language model, which an adapter would go to; "
+            "leave out --adapter"
+        )
     if adapter and not adapted:
         raise UsageError(f"{path}: no part was tuned with adapters; leave out --adapter")
     recipe: Any = import_module(f"mmtrain.recipes.{settings.recipe}")

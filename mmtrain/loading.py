@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmdata.errors import DataError, UsageError
 from mmtrain.data.encode import media_path
 from mmtrain.data.pictures import header_size, load_rgb
-from schemas.sample import Media, MediaPart, Sample, SampleTurn, TextPart
+from schemas.sample import (
+    Media,
+    MediaPart,
+    Part,
+    RegionPart,
+    RLEMask,
+    Sample,
+    SampleObject,
+    SampleTurn,
+    TextPart,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,19 +63,32 @@ class Model:
         """Whether it answers with masks."""
         return hasattr(self.network, "draw")
 
-    def answer(self, image: str, question: str, *, max_new_tokens: int = 512) -> Answer:
+    def answer(
+        self,
+        image: str,
+        question: str,
+        *,
+        regions: Sequence[npt.NDArray[np.uint8]] = (),
+        max_new_tokens: int = 512,
+    ) -> Answer:
         """Ask about a picture; the likeliest token each time.
 
         Args:
             image: its path.
             question: what to ask.
+            regions: for a model of the recipe regions: of each ``<region>`` of the question the mask, (H, W) of 0 and 1 at
+                the picture's size.
             max_new_tokens: the answer ends there at the latest.
 
         Raises:
-            DataError: the picture cannot be read.
+            DataError: the picture cannot be read, or the masks do not fit the question, the picture or the model.
         """
-        turn = SampleTurn("user", [MediaPart(0), TextPart(question)])
-        return self.reply(Sample([turn], media=[Media("image", [image])]), max_new_tokens=max_new_tokens)
+        parts, objects = _pointed(question, regions)
+        if objects and self.recipe != "regions":
+            raise DataError(f"a model of the recipe {self.recipe} takes no regions; expected one of regions")
+        turn = SampleTurn("user", [MediaPart(0), *parts])
+        sample = Sample([turn], media=[Media("image", [image])], objects=objects)
+        return self.reply(sample, max_new_tokens=max_new_tokens)
 
     def reply(self, sample: Sample, *, root: str | None = None, max_new_tokens: int = 512) -> Answer:
         """The answer that follows a conversation; its last turn is the user's.
@@ -204,6 +227,26 @@ class Model:
             masks = logits > 0
             sums = (logits.sigmoid() * masks).sum((1, 2)) / masks.sum((1, 2)).clamp_min(1)
         return Answer(text, masks.cpu().numpy().astype(np.uint8), sums.cpu().numpy().astype(np.float32))
+
+
+def _pointed(
+    question: str, regions: Sequence[npt.NDArray[np.uint8]]
+) -> tuple[list[Part], list[SampleObject]]:
+    """A question in parts, the k-th ``<region>`` being the k-th mask; without masks it is text as it stands."""
+    from mmdata import masks
+
+    if not regions:
+        return [TextPart(question)], []
+    first, *rest = question.split("<region>")
+    if len(rest) != len(regions):
+        raise DataError(f"{len(rest)} <region> in the question for {len(regions)} masks")
+    parts: list[Part] = [TextPart(first)]
+    objects = []
+    for number, (mask, text) in enumerate(zip(regions, rest, strict=True)):
+        rle = masks.encode(mask)
+        objects.append(SampleObject({"": RLEMask((int(mask.shape[0]), int(mask.shape[1])), rle["counts"])}))
+        parts += [RegionPart(number), TextPart(text)]
+    return parts, objects
 
 
 def _moved(array: Any, like: Any) -> Any:

@@ -21,13 +21,14 @@ def part_of(name: str, family: Family) -> PartName:
     return "vision" if re.search(family.vision, name) else "language"
 
 
-def apply_parts(model: Any, settings: Settings, tokenizer: Any) -> Any:
+def apply_parts(model: Any, settings: Settings, tokenizer: Any, *, alone: bool = True) -> Any:
     """Freeze, thaw and adapt the parts as the settings say.
 
     Args:
         model: a Hugging Face image-text-to-text model.
         settings: `vision`, `projector`, `language` and `lora` count.
         tokenizer: tells the ids of new tokens.
+        alone: whether nothing else is trained beside; if so, something here must be.
 
     Returns:
         The model, inside peft's wrapper if any part has adapters.
@@ -52,7 +53,7 @@ def apply_parts(model: Any, settings: Settings, tokenizer: Any) -> Any:
             layer = re.search(family.layer, name)
             trained = layer is not None and int(layer[1]) >= last
         weight.requires_grad_(trained)
-    if not any(p.requires_grad for p in model.parameters()):
+    if alone and not any(p.requires_grad for p in model.parameters()):
         raise UsageError(
             "every part is frozen: nothing to train; set `full` or `lora` for vision, projector or language"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mmdata import masks
+from mmtrain.data.pictures import load_rgb
 
 if TYPE_CHECKING:
     from mmtrain.loading import Answer, Model
@@ -94,7 +96,13 @@ def _edge(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def predict(
-    model: Model, image: str, question: str, output: str | Path, *, max_new_tokens: int = 512
+    model: Model,
+    image: str,
+    question: str,
+    output: str | Path,
+    *,
+    regions: Sequence[str] = (),
+    max_new_tokens: int = 512,
 ) -> Predicted:
     """Ask, and write the answer into a folder.
 
@@ -103,12 +111,14 @@ def predict(
         image: path of a picture.
         question: what to ask.
         output: folder, made with its parents.
+        regions: of each ``<region>`` of the question a picture of its mask: what is not black belongs to it.
         max_new_tokens: the answer ends there at the latest.
 
     Raises:
-        DataError: the picture cannot be read.
+        DataError: a picture cannot be read, or the masks do not fit.
     """
-    answer = model.answer(image, question, max_new_tokens=max_new_tokens)
+    pointed = [(np.asarray(load_rgb(path)).max(2) > 0).astype(np.uint8) for path in regions]
+    answer = model.answer(image, question, regions=pointed, max_new_tokens=max_new_tokens)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     told = {"image": image, "question": question, "answer": answer.text, "masks": described(answer)}
@@ -116,8 +126,6 @@ def predict(
     shown = None
     if model.draws:
         from io import BytesIO
-
-        from mmtrain.data.pictures import load_rgb
 
         stream = BytesIO()
         overlay(load_rgb(image), answer.masks).save(stream, "PNG")

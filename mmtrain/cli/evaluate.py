@@ -1,4 +1,4 @@
-"""`mmtrain evaluate MODEL DATA --task grounding`: scores of an exported model."""
+"""`mmtrain evaluate MODEL DATA --task TASK`: scores of an exported model."""
 
 from __future__ import annotations
 
@@ -12,18 +12,31 @@ NAME = "evaluate"
 
 def command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory that `mmtrain export` wrote.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Data file with masks, of any format.")],
-    task: Annotated[str, typer.Option(help="What is scored: grounding.")] = "grounding",
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="grounding: data file with masks, of any format; regions: VideoRefer-Bench-Q or -D.",
+        ),
+    ],
+    task: Annotated[str, typer.Option(help="What is scored: grounding or regions.")] = "grounding",
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="Folder for predictions (GeoPixel RLE records) and scores."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for predictions (GeoPixel RLE records; regions: JSON Lines) and scores.",
+        ),
     ] = None,
     text: Annotated[
         str,
         typer.Option(
-            help="own: the model writes its answers; given: the true ones, and only masks are its own."
+            help="grounding: own: the model writes its answers; given: the true ones, and only masks are its own."
         ),
     ] = "own",
+    frames: Annotated[
+        str, typer.Option(help="regions: single: masks of `frame_idx` alone; multi: of all frames.")
+    ] = "single",
     format: Annotated[str | None, typer.Option(help="Format of DATA; default: told by the content.")] = None,
     media_root: Annotated[
         str | None, typer.Option(help="Directory that relative media paths start from.")
@@ -34,16 +47,24 @@ def command(
         str | None, typer.Option(help="fp32, bf16 or fp16; default: fp32 on a CPU, else bf16.")
     ] = None,
 ) -> int:
-    """Ask for every answer of a file and compare masks with the true ones: cIoU, gIoU, recall, AP50, mask recall."""
-    import json
+    """Ask an exported model and score its answers.
 
-    from mmdata.errors import UsageError
-    from mmtrain.evaluate import evaluate, finite
+    grounding: masks against the true ones: cIoU, gIoU, recall, AP50, mask recall. regions: multiple choice about regions of
+    videos, by type; descriptions are written for an external judge.
+    """
+    import json
+    from importlib import import_module
+
+    from mmdata.errors import UnknownName, UsageError
+    from mmtrain.evaluate import TASKS
     from mmtrain.loading import load
     from mmtrain.quiet import quiet
 
-    if text not in ("own", "given"):
-        raise UsageError(f"--text: expected own or given, got {text}")
+    if task not in TASKS:
+        raise UnknownName("task", task, TASKS)
+    for name, value, known in (("text", text, ("own", "given")), ("frames", frames, ("single", "multi"))):
+        if value not in known:
+            raise UsageError(f"--{name}: expected {known[0]} or {known[1]}, got {value}")
     if dtype not in (None, "fp32", "bf16", "fp16"):
         raise UsageError(f"--dtype: expected fp32, bf16 or fp16, got {dtype}")
     quiet()
@@ -54,19 +75,18 @@ def command(
         if live:
             print(f"\r{done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
 
-    found = evaluate(
+    more = {"format": format, "text": text} if task == "grounding" else {"frames": frames}
+    found = import_module(f"mmtrain.evaluate.{task}").evaluate(
         loaded,
         data,
-        task=task,
-        format=format,
         media_root=media_root,
-        text=text,  # type: ignore[arg-type]
         limit=limit,
         max_new_tokens=max_new_tokens,
         output=output,
         on_step=on_step,
+        **more,
     )
-    print(json.dumps(finite(found.scores), indent=1))
+    print(json.dumps(found.told, indent=1))
     for problem in found.bad:
         print(f"mmtrain: left out: {problem}", file=sys.stderr)
     if found.folder is not None:

@@ -17,6 +17,10 @@ def command(
     output: Annotated[
         str, typer.Option("--output", "-o", help="Folder for answer.json and overlay.png.")
     ] = "prediction",
+    region: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MASK", help="Picture of a mask, one for each <region> of the question."),
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="The answer ends there at the latest.")] = 512,
     dtype: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16; default: fp32 on a CPU, else bf16.")
@@ -32,7 +36,7 @@ def command(
         raise UsageError(f"--dtype: expected fp32, bf16 or fp16, got {dtype}")
     quiet()
     loaded = load(model, dtype=dtype)  # type: ignore[arg-type]
-    done = predict(loaded, image, question, output, max_new_tokens=max_new_tokens)
+    done = predict(loaded, image, question, output, regions=region or (), max_new_tokens=max_new_tokens)
     print(done.answer.text)
     count = len(done.answer.masks)
     what = f"{count} {'mask' if count == 1 else 'masks'}, " if loaded.draws else ""

@@ -12,7 +12,7 @@ from PIL import Image
 from mmdata.tiling import INTERNVL_MAX_TILES, Grid, internvl_grid, internvl_tile_tokens
 from mmtrain.data.encode import Tiles, media_path
 from mmtrain.data.pictures import header_size, load_rgb
-from mmtrain.data.video import FrameRule, frame_count, frames_of
+from mmtrain.data.video import FrameRule, FrameSource
 
 if TYPE_CHECKING:
     from schemas.sample import Media
@@ -42,7 +42,7 @@ class InternVLMedia:
     max_tiles: int = INTERNVL_MAX_TILES
     thumbnail: bool = True
     dynamic: bool = True
-    frames: FrameRule = field(default_factory=FrameRule)
+    frames: FrameSource = field(default_factory=FrameRule)
 
     @property
     def tile_tokens(self) -> int:
@@ -55,15 +55,22 @@ class InternVLMedia:
         Raises:
             DataError: a file is no picture that can be opened.
         """
+        return [[self.tiles_of(grid) for grid in own] for own in self.grids(media, root, max_tiles)]
+
+    def grids(self, media: list[Media], root: str | None, max_tiles: int | None) -> list[list[Grid]]:
+        """How each picture is cut; a frame of a video is one tile. Reads headers only.
+
+        Raises:
+            DataError: a file is no picture that can be opened.
+        """
         share = self._share(media, max_tiles)
-        result = []
+        found = []
         for one in media:
             if one.kind == "image":
-                path = media_path(one.paths[0], root)
-                result.append([self._tiles(self._grid(header_size(path), share))])
+                found.append([self._grid(header_size(media_path(one.paths[0], root)), share)])
             else:
-                result.append([Tiles(self.tile_tokens, 1)] * frame_count(one, root, self.frames))
-        return result
+                found.append([Grid(1, 1)] * self.frames.count(one, root))
+        return found
 
     def pixels(
         self, media: list[Media], root: str | None, max_tiles: int | None
@@ -81,9 +88,9 @@ class InternVLMedia:
                 picture = load_rgb(media_path(one.paths[0], root))
                 grid = self._grid(picture.size, share)
                 arrays.append(self.cut(picture, grid))
-                counts.append([self._tiles(grid)])
+                counts.append([self.tiles_of(grid)])
             else:
-                frames = frames_of(one, root, self.frames).pictures
+                frames = self.frames.take(one, root).pictures
                 arrays += [self.cut(frame, Grid(1, 1)) for frame in frames]
                 counts.append([Tiles(self.tile_tokens, 1)] * len(frames))
         return counts, {"pixel_values": arrays[0] if len(arrays) == 1 else np.concatenate(arrays)}
@@ -122,6 +129,7 @@ class InternVLMedia:
             return Grid(1, 1)
         return internvl_grid(*size, min_tiles=self.min_tiles, max_tiles=most, tile=self.tile)
 
-    def _tiles(self, grid: Grid) -> Tiles:
+    def tiles_of(self, grid: Grid) -> Tiles:
+        """What a picture cut like this costs, the thumbnail included."""
         count = grid.tiles + int(self.thumbnail and grid.tiles != 1)
         return Tiles(count * self.tile_tokens, count)

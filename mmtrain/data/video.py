@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -33,6 +33,18 @@ if TYPE_CHECKING:
     from schemas.sample import Media
 
 Sampling = Literal["middle", "rand"]
+
+
+class FrameSource(Protocol):
+    """Anything that takes frames of a video."""
+
+    def count(self, media: Media, root: str | None) -> int:
+        """How many frames `take` gives; decodes nothing."""
+        ...
+
+    def take(self, media: Media, root: str | None) -> Frames:
+        """The frames, decoded."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,14 @@ class FrameRule:
         least = self.most if self.least is None else min(self.least, self.most)
         wanted = own.randint(least, self.most)
         return -(-wanted // self.multiple) * self.multiple, own
+
+    def count(self, media: Media, root: str | None) -> int:
+        """See `frame_count`."""
+        return frame_count(media, root, self)
+
+    def take(self, media: Media, root: str | None) -> Frames:
+        """See `frames_of`."""
+        return frames_of(media, root, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +257,7 @@ def _probed(path: str) -> VideoFacts:
 
 __all__ = [
     "FrameRule",
+    "FrameSource",
     "Frames",
     "Sampling",
     "frame_count",

@@ -240,7 +240,7 @@ def test_a_run_falls_evaluates_and_comes_back_from_its_export(
     """One process: a mixture of all kinds, terms by name, held-out masks; export, load, predict, evaluate, validate."""
     import mmdata
     import mmtrain
-    from mmtrain.evaluate import evaluate
+    from mmtrain.evaluate.grounding import evaluate
     from mmtrain.export import export
     from mmtrain.predict import predict
 

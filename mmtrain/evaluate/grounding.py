@@ -1,14 +1,12 @@
-"""Scores of an exported model on a data file: `mmtrain evaluate`, one function a task.
+"""``--task grounding``: masks that a model answers with against the true ones.
 
-``grounding``: every answer with masks is asked for, with the true turns before it, and its masks are compared with the
+Every answer with masks is asked for, with the true turns before it, and its masks are compared with the
 true ones (`mmdata.scoring.grounding`). What was predicted is written as GeoPixel records with RLE, which `mmdata` reads.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,40 +14,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import mmdata
 from mmdata import masks
-from mmdata.errors import DataError, UnknownName, UsageError
+from mmdata.errors import DataError, UsageError
 from mmdata.scoring.grounding import GroundingScorer, Scores
 from mmtrain.data.grounding import targets
+from mmtrain.evaluate.results import SCORES, Evaluated, write_json
 from mmtrain.predict import phrases
 from schemas.sample import MediaPart, PhrasePart, Sample, SampleTurn, TextPart
 
 if TYPE_CHECKING:
     from mmtrain.loading import Answer, Model
 
-TASKS = ("grounding",)
-
-PREDICTIONS, PLAIN, SCORES = "predictions.json", "answers.json", "scores.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """What was found.
-
-    Attributes:
-        scores: of the task.
-        bad: records that cannot be used, as ``file: record N: reason``.
-        folder: where everything was written; None: nowhere.
-    """
-
-    scores: Scores
-    bad: list[str]
-    folder: Path | None
+PREDICTIONS, PLAIN = "predictions.json", "answers.json"
 
 
 def evaluate(
     model: Model,
     data: str,
     *,
-    task: str = "grounding",
     format: str | None = None,
     media_root: str | None = None,
     text: Literal["own", "given"] = "own",
@@ -63,7 +44,6 @@ def evaluate(
     Args:
         model: see `mmtrain.load`.
         data: a data file of any format with masks.
-        task: one of `TASKS`.
         format: of `data`; told by the content if None.
         media_root: directory that relative media paths start from.
         text: ``own``: the model writes its answers; ``given``: the true answers are taken as said, and only their masks
@@ -74,10 +54,8 @@ def evaluate(
         on_step: called after every record with how many are done, of how many.
 
     Raises:
-        UsageError: the task is unknown, the model draws no masks, or the file cannot be opened.
+        UsageError: the model draws no masks, or the file cannot be opened.
     """
-    if task not in TASKS:
-        raise UnknownName("task", task, TASKS)
     if not model.draws:
         raise UsageError(
             f"a model of the recipe {model.recipe} answers without masks; expected one of grounding"
@@ -111,11 +89,11 @@ def evaluate(
     folder = None if output is None else Path(output)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / PREDICTIONS, grounded)
-        _write(folder / PLAIN, plain)
-        told = {"task": task, "data": data, "text": text, **finite(scores), "bad": bad}
-        _write(folder / SCORES, told)
-    return Evaluated(scores, bad, folder)
+        write_json(folder / PREDICTIONS, grounded)
+        write_json(folder / PLAIN, plain)
+        told = {"task": "grounding", "data": data, "text": text, **finite(scores), "bad": bad}
+        write_json(folder / SCORES, told)
+    return Evaluated(scores, bad, folder, finite(scores))
 
 
 def finite(scores: Scores) -> dict[str, Any]:
@@ -182,9 +160,3 @@ def _text(turn: SampleTurn) -> str:
         if isinstance(part, (MediaPart, TextPart))
     )
     return body if "<ImageHere>" in body else f"<ImageHere>{body}"
-
-
-def _write(path: Path, value: Any) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    os.replace(partial, path)

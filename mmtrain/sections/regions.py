@@ -1,0 +1,25 @@
+"""``regions:`` of a run: what stands for a ``<region>``, what of it is trained, which frames of a video are taken."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mmtrain.sections.base import Head, Positive, Strict
+
+
+class Regions(Strict):
+    """The region module and how it is trained (`recipe: regions`)."""
+
+    module: Head = Head()
+    """From features pooled under a mask to the language model's embeddings."""
+    merge: Literal["mean", "tokens"] = "mean"
+    """An object on several frames: one token, the mean over them; or up to `tokens`, merged as VideoRefer merges them."""
+    tokens: Positive = 4
+    """Most tokens of an object with `merge: tokens` (VideoRefer: ``region_token_num``, 4 whatever its scripts say)."""
+    sampling: Literal["uniform", "fps"] = "uniform"
+    """Which frames of a video are taken besides those with masks: video_frames evenly, or so many a second (at most
+    video_frames, then evenly)."""
+    fps: Annotated[float, Field(gt=0)] = 1.0
+    """Frames a second with `sampling: fps` (VideoRefer: ``NUM_FRAMES_PER_SECOND``)."""

@@ -1,0 +1,69 @@
+"""The region module: pooling and merging against plain statements of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from mmtrain.heads.regions import joined, merged, pooled  # noqa: E402
+
+
+def test_pooled_features_are_weighted_means_whatever_sample_they_are_of() -> None:
+    """Three samples end to end, the middle one without regions; indices count within each."""
+    rng = np.random.default_rng(0)
+    tiles, pairs = [2, 3, 4], [2, 0, 3]
+    patches = rng.standard_normal((sum(tiles), 6, 5)).astype(np.float32)
+    cells, weights, sizes, expected = [], [], [], []
+    first = 0
+    for n, count in zip(tiles, pairs, strict=True):
+        own = 0
+        for pair in range(count):
+            total, share = np.zeros(5), 0.0
+            for place in rng.choice(n * 6, 4, replace=False):
+                tile, patch = divmod(int(place), 6)
+                weight = float(np.float32(rng.random()))
+                cells.append((pair, tile, patch))
+                weights.append(weight)
+                total += weight * patches[first + tile, patch]
+                share += weight
+                own += 1
+            expected.append(total / share)
+        sizes.append((n, count, own))
+        first += n
+    found = pooled(torch.from_numpy(patches), torch.tensor(sizes), torch.tensor(cells), torch.tensor(weights))
+    np.testing.assert_allclose(found.numpy(), np.array(expected), rtol=1e-5, atol=1e-6)
+
+
+def by_hand(tokens: np.ndarray, most: int) -> np.ndarray:
+    """Neighbours joined from the most alike on, as sets of indices."""
+    unit = tokens / np.linalg.norm(tokens, axis=1, keepdims=True)
+    alike = (unit[:-1] * unit[1:]).sum(1)
+    groups = [{k} for k in range(len(tokens))]
+    for k in sorted(range(len(alike)), key=lambda k: -alike[k])[: max(0, len(tokens) - most)]:
+        one, two = (next(g for g in groups if n in g) for n in (k, k + 1))
+        groups.remove(two)
+        one |= two
+    return np.stack([tokens[sorted(group)].mean(0) for group in sorted(groups, key=min)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_neighbours_most_alike_are_joined(count: int, most: int, seed: int) -> None:
+    tokens = np.random.default_rng(seed).standard_normal((count, 4))
+    found = joined(torch.from_numpy(tokens), most).numpy()
+    assert len(found) == min(count, most)
+    np.testing.assert_allclose(found, by_hand(tokens, most), atol=1e-9)
+
+
+def test_equal_tokens_still_give_the_number_that_was_promised() -> None:
+    assert joined(torch.ones(7, 3), 4).shape == (4, 3)
+
+
+def test_frames_are_averaged_or_joined_region_by_region() -> None:
+    means = torch.arange(12.0).reshape(6, 2) + 1
+    assert merged(means, [1, 5], None).tolist() == [[1, 2], means[1:].mean(0).tolist()]
+    assert merged(means, [1, 5], 3).shape == (4, 2)
