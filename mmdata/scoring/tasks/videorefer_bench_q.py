@@ -108,7 +108,7 @@ def questions(data: Path) -> Iterator[Question]:
         UsageError: always; says what asks them.
     """
     raise UsageError(
-        f"{data}: {NAME} asks about regions of videos: `mmtrain evaluate MODEL FILE --task regions`"
+        f"{data}: {NAME} asks about regions of videos: `mmtrain evaluate MODEL --task regions --data FILE`"
     )
 
 
