@@ -29,11 +29,17 @@ def ask_and_score(
     from mmdata.scoring.scorecard import load_data
     from mmdata.scoring.task import WAYS
     from mmtrain.cli._scores import as_json, as_text
+    from mmtrain.export import DESCRIPTION
 
     task = find_task(task_name)
     if test_file is not None:
         load_data(task, test_file)  # what is wrong with it is said before the model is asked
     if nproc > 1:
+        # What is wrong with the arguments is said once, here, and not by every rank and their launcher.
+        if not (Path(model) / DESCRIPTION).is_file():
+            raise UsageError(f"{model}: {DESCRIPTION} is missing; expected a directory that `mmtrain export` wrote")
+        for _ in task.questions(Path(data)):
+            pass
         if "RANK" in os.environ:
             raise UsageError("--nproc: a launcher has started this process already")
         launcher = [
