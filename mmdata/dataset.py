@@ -54,10 +54,10 @@ def open(
             format = get_format(format)
         if format.mixture:
             raise UsageError(f"{path}: a {format.name} file lists data sets; open one of those")
+        return Dataset(source, format.of(path), max_record_bytes=max_record_bytes)
     except BaseException:
         source.close()
         raise
-    return Dataset(source, format.of(path), max_record_bytes=max_record_bytes)
 
 
 class Dataset(Sequence[Any]):

@@ -37,7 +37,9 @@ def ask_and_score(
     if nproc > 1:
         # What is wrong with the arguments is said once, here, and not by every rank and their launcher.
         if not (Path(model) / DESCRIPTION).is_file():
-            raise UsageError(f"{model}: {DESCRIPTION} is missing; expected a directory that `mmtrain export` wrote")
+            raise UsageError(
+                f"{model}: {DESCRIPTION} is missing; expected a directory that `mmtrain export` wrote"
+            )
         for _ in task.questions(Path(data)):
             pass
         if "RANK" in os.environ:

@@ -24,6 +24,7 @@ from mmdata import masks
 from mmdata.carry import KEY
 from mmdata.conversion import Conversion, convert
 from mmdata.errors import UsageError
+from mmdata.format import get_format
 from mmdata.formats._shared.encode import RESERVED
 from mmdata.recordconvert import targets
 
@@ -519,8 +520,8 @@ def test_media_files_go_along(place: Path, mode: str, to: str) -> None:
     path = save(place / "in.json", cases()["xcomposer"][:1], "xcomposer")
     report = convert(path, place / "out", to=to, media_files=mode, format="xcomposer")
     (record,) = read(place / "out", report)
-    name = record["image"] if isinstance(record["image"], str) else record["image"][0]
-    there = place / "out" / name
+    (picture,) = get_format(name_of(to)).media(record)
+    there = place / "out" / picture.path
     assert there.is_symlink() == (mode == "link")
     assert there.read_bytes() == (place / "a.png").read_bytes()
     back = convert(data_files(place / "out", report), place / "back", to="xcomposer", format=name_of(to))

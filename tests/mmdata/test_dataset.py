@@ -32,6 +32,7 @@ def to_sample(record: Mapping[str, Any], origin: Any) -> Any:
 
 
 FORMAT: Any = SimpleNamespace(name="plain", record=Record, to_sample=to_sample, mixture=False)
+FORMAT.of = lambda _path: FORMAT
 RECORDS = [{"id": i, "text": f"number {i}"} for i in range(40)]
 
 
