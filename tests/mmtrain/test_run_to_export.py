@@ -145,3 +145,29 @@ def test_two_ranks_of_every_stage_are_gathered(stage: int, config: Path, tmp_pat
     run = f"output_dir={tmp_path}/run"
     mmtrain("launch", str(config), *full, run, f"deepspeed=zero{stage}", "--nproc", "2")
     assert "model of step 2" in mmtrain("export", str(tmp_path / "run"), "-o", str(tmp_path / "out"))
+
+
+@pytest.mark.slow
+def test_one_process_two_ranks_and_batches_give_the_same_answers(config: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    mmtrain("launch", str(config), f"output_dir={tmp_path}/run")
+    mmtrain("export", f"{tmp_path}/run", "-o", f"{tmp_path}/model")
+    pictures = tmp_path / "data/images/RSVQA_L/Images_LR"
+    pictures.mkdir(parents=True)
+    (tmp_path / "data/val").mkdir()
+    for k, size in enumerate([(60, 40), (30, 90), (56, 56)]):
+        Image.effect_noise(size, 60).convert("RGB").save(pictures / f"{k}.png")
+    asked = [
+        {"id": k, "image": f"{k % 3}.png", "question": "?" * k, "gt_answer": "1", "type": "count"}
+        for k in range(5)
+    ]
+    (tmp_path / "data/val/rsvqa_l_test_instruct.json").write_text(json.dumps(asked))
+    common = ["--task", "rsvqa-lr", "--data", f"{tmp_path}/data", "--max-new-tokens", "8"]
+    found = []
+    for name, more in {"one": [], "two": ["--nproc", "2"], "batch": ["--batch-size", "3"]}.items():
+        told = mmtrain("evaluate", f"{tmp_path}/model", *common, "-o", f"{tmp_path}/{name}", *more)
+        assert "RSVQA low resolution: 5 answers" in told
+        found.append((tmp_path / name / "predictions.jsonl").read_text())
+    assert found[0] == found[1] == found[2]
+    assert len(found[0].splitlines()) == 5
