@@ -7,8 +7,8 @@ on, into its own layout, in its own process, after its imports.
 from __future__ import annotations
 
 from benchmarks import data
-from benchmarks.harness import compare, label, show
-from benchmarks.venvs import NotInstalled, constant, python_of
+from benchmarks.harness import compare, show
+from benchmarks.venvs import constant, pythons_of
 
 PEERS = ("ms_swift", "llama_factory")
 MEGABYTES = 50
@@ -19,12 +19,7 @@ ON_REQUEST = True
 
 def main(runs: int = 3) -> None:
     """Print the table, what each peer does, and why one is missing."""
-    pythons = {}
-    for name in PEERS:
-        try:
-            pythons[name] = python_of(name)
-        except NotInstalled as error:
-            print(f"{label(name)} cannot be installed here: {error}")
+    pythons = pythons_of(PEERS)
     path = data.for_loaders(MEGABYTES)
     figures = compare([*pythons, "json_convert", "mmdata_convert"], path, runs=runs, pythons=pythons)
     show(f"InternVL-like records, {MEGABYTES} MB: preprocessing against converting", figures, base="mmdata")

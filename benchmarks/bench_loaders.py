@@ -8,8 +8,8 @@ it trains on, in its own process, after its imports.
 from __future__ import annotations
 
 from benchmarks import data
-from benchmarks.harness import compare, label, show
-from benchmarks.venvs import NotInstalled, constant, python_of
+from benchmarks.harness import compare, show
+from benchmarks.venvs import constant, pythons_of
 
 PEERS = ("ms_swift", "llama_factory")
 MEGABYTES = 50
@@ -20,12 +20,7 @@ ON_REQUEST = True
 
 def main(runs: int = 3) -> None:
     """Print the table, what each peer does, and why one is missing."""
-    pythons = {}
-    for name in PEERS:
-        try:
-            pythons[name] = python_of(name)
-        except NotInstalled as error:
-            print(f"{label(name)} cannot be installed here: {error}")
+    pythons = pythons_of(PEERS)
     path = data.for_loaders(MEGABYTES)
     figures = compare([*pythons, "mmdata_validate"], path, runs=runs, pythons=pythons)
     show(f"InternVL-like records, {MEGABYTES} MB: loading against validating", figures, base="mmdata")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.harness import DATA
+from benchmarks.harness import DATA, label
 
 RIVALS = Path(__file__).parent / "rivals"
 
@@ -42,6 +43,17 @@ def python_of(name: str) -> Path:
         stamp.write_text("\n".join(requires))
     _run(python, "-c", f"import benchmarks.rivals.{name}")
     return python
+
+
+def pythons_of(names: Sequence[str]) -> dict[str, Path]:
+    """The interpreters of several peers; one that cannot be installed is left out, and why is printed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = python_of(name)
+        except NotInstalled as error:
+            print(f"{label(name)} cannot be installed here: {error}")
+    return found
 
 
 def _run(*command: str | Path) -> None:

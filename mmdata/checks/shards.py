@@ -73,11 +73,11 @@ def masks_and_boxes(record: RecordView) -> Iterator[Hit]:
         return
     from mmdata import masks as rle
     from mmdata.errors import DataError
-    from mmdata.formats._shared.conversation import BOX, boxes
+    from mmdata.formats._shared.spans import GROUNDED, boxes
 
     found = 0
     for turn in record.spoken_by("assistant"):
-        for match in BOX.finditer(turn.text or ""):
+        for match in GROUNDED.finditer(turn.text or ""):
             found += len(boxes(match["boxes"]) or ())
     if found != len(masks):
         yield Hit(f"{len(masks)} masks for {found} boxes", pointer="/masks")

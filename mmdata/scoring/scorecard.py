@@ -158,11 +158,9 @@ def load_data(task: Task, path: str | None) -> Any:
         raise UsageError(f"{task.name} cannot be scored without {task.needs}")
     if path is None:
         return None
-    if not task.needs:
+    if task.load is None:
         raise UsageError(f"{task.name} needs no file beside the predictions: leave --data out")
-    from mmdata.scoring.tasks.drivelm import read_test
-
-    return read_test(path)
+    return task.load(path)
 
 
 def score_rows(

@@ -97,6 +97,7 @@ class Task:
         max_new_tokens: as the published script generates.
         boxes: (reference, answer) boxes of a row in pixels xyxy, for pictures; None where the task has none.
         needs: a file beside the predictions that `score` cannot do without, named for people.
+        load: reads that file, for `score`.
         difference: what the two ways treat differently, one line each.
     """
 
@@ -110,4 +111,5 @@ class Task:
     max_new_tokens: int
     boxes: Callable[[Row], tuple[list[float] | None, list[float] | None]] | None = None
     needs: str = ""
+    load: Callable[[str], Any] | None = None
     difference: tuple[str, ...] = ()

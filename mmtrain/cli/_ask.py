@@ -25,6 +25,7 @@ def ask_and_score(
 ) -> int:
     """Ask all questions, on several ranks where wanted, then score the answers as `mmtrain score` does."""
     from mmdata.errors import UsageError
+    from mmdata.io.writer import atomic_writer
     from mmdata.scoring import find_task, score_file
     from mmdata.scoring.scorecard import load_data
     from mmdata.scoring.task import WAYS
@@ -51,10 +52,7 @@ def ask_and_score(
             "--standalone",
             f"--nproc-per-node={nproc}",
         ]
-        arguments = [a for a in sys.argv[1:] if not a.startswith("--nproc")]
-        if "--nproc" in sys.argv:
-            arguments.remove(str(nproc))
-        command = [*launcher, "-m", "mmtrain", *arguments]
+        command = [*launcher, "-m", "mmtrain", *without(sys.argv[1:], "--nproc")]
         return subprocess.run(command).returncode  # noqa: S603
     asked = _ask(model, task, data, output, batch_size, limit, max_new_tokens, dtype)
     if asked.rank:
@@ -69,8 +67,19 @@ def ask_and_score(
     ways = [way for way in WAYS if scorer in (way, "both")]
     card = score_file(str(asked.predictions), task.name, data=test_file, ways=ways)
     print(as_text(card), end="")
-    (Path(output) / "scores.json").write_text(as_json(card), "utf-8")
+    with atomic_writer(str(Path(output) / "scores.json")) as file:
+        file.write(as_json(card).encode())
     return 0
+
+
+def without(arguments: list[str], option: str) -> list[str]:
+    """Arguments less an option and its value, written in one word or two."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not skip and argument != option and not argument.startswith(f"{option}="):
+            kept.append(argument)
+        skip = not skip and argument == option
+    return kept
 
 
 def _ask(

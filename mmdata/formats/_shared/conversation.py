@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmdata.format import MediaRef, Speaker
-from mmdata.formats._shared import decode, encode
+from mmdata.formats._shared import decode, encode, spans
 from mmdata.formats._shared.media import refs
 from schemas.sample import (
-    BoxMask,
-    Mask,
     Media,
     MediaPart,
     Origin,
@@ -59,26 +57,7 @@ def kind(record: Mapping[str, Any]) -> str:
     return "text" if not found else "image" if len(found) == 1 else "multi-image"
 
 
-BOX = re.compile(
-    r"(?:<ref>(?P<phrase>[^<]*)</ref>(?P<gap>\s*))?<box>\s*(?P<boxes>\[\s*\[[-+.\d\s,\[\]]*\]\s*\])\s*</box>"
-)
-_TAG = re.compile(rf"<image>|<video>|{BOX.pattern}")
-
-
-def boxes(text: str) -> list[tuple[float, float, float, float]] | None:
-    """Boxes of 0-1000 in order; None where the text is not a list of those."""
-    from orjson import JSONDecodeError, loads
-
-    try:
-        value = loads(text)
-    except JSONDecodeError:
-        return None
-    for box in value:
-        if not isinstance(box, list) or len(box) != 4 or not all(type(v) in (int, float) for v in box):
-            return None
-        if not (0 <= box[0] < box[2] <= 1000 and 0 <= box[1] < box[3] <= 1000):
-            return None
-    return [(box[0], box[1], box[2], box[3]) for box in value]
+_TAG = re.compile(rf"<image>|<video>|{spans.BOX}")
 
 
 def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
@@ -119,24 +98,20 @@ def to_sample(record: Mapping[str, Any], origin: Origin) -> Sample:
         return MediaPart(seen[word] - 1 + (len(pictures) if word == "<video>" else 0))
 
     def grounded(match: re.Match[str]) -> Part | None:
-        found = boxes(match["boxes"]) if one_picture else None
-        if found is None:
-            return None
-        first = len(sample.objects)
-        for box in found:
-            number = len(sample.objects)
-            mask: Mask = BoxMask(box)
-            if masks is not None and number < len(masks):
-                mask = masks[number] or mask
-            sample.objects.append(SampleObject({"": mask}))
-        return PhrasePart(match["phrase"], list(range(first, len(sample.objects))), match["gap"] or "")
+        part = spans.phrase(match, sample) if one_picture else None
+        if part is not None and masks is not None:
+            for number in part.objects:
+                mask = masks[number] if number < len(masks) else None
+                if mask is not None:
+                    sample.objects[number] = SampleObject({"": mask})
+        return part
 
     for turn, text in decode.turns(record, speaker, origin):
         if turn.role == "user":
             turn.parts = decode.split(text, _TAG, take)
         else:
             answers = turn.role == "assistant" and "<box>" in text
-            turn.parts = decode.split(text, BOX, grounded) if answers else [TextPart(text)]
+            turn.parts = decode.split(text, spans.GROUNDED, grounded) if answers else [TextPart(text)]
         sample.turns.append(turn)
     if len(files) == 1 and not any(seen.values()):
         decode.imply_media(sample)

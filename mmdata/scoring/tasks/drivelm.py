@@ -336,7 +336,8 @@ TASKS = (
         questions=questions,
         answered=answered,
         max_new_tokens=200,
-        needs="the challenge's test file with tags (--data)",
+        needs="the challenge's test file with tags (score: --data, evaluate: --test-file)",
+        load=read_test,
         difference=(
             "questions about objects that the frame's first answer missed: left out / scored",
             "points: decimals anywhere in the text, integers not seen / the coordinates of tags",
