@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmdata.conversion import Conversion as Conversion
-    from mmdata.conversion import convert as convert
+    from mmdata.converting.conversion import Conversion as Conversion
+    from mmdata.converting.conversion import convert as convert
     from mmdata.dataset import Dataset as Dataset
     from mmdata.dataset import open as open  # noqa: A004 - the public name is meant to read mmdata.open
     from mmdata.detection import Detection as Detection
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from mmdata.mixing.mixture import Mixture as Mixture
     from mmdata.options import Options as Options
     from mmdata.report import Report as Report
-    from mmdata.validation import validate as validate
+    from mmdata.validating.validation import validate as validate
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Conversion": "mmdata.conversion",
+    "Conversion": "mmdata.converting.conversion",
     "Dataset": "mmdata.dataset",
     "Detection": "mmdata.detection",
     "Finding": "mmdata.finding",
@@ -40,10 +40,10 @@ _HOMES = {
     "Options": "mmdata.options",
     "Report": "mmdata.report",
     "UsageError": "mmdata.errors",
-    "convert": "mmdata.conversion",
+    "convert": "mmdata.converting.conversion",
     "detect": "mmdata.detection",
     "open": "mmdata.dataset",
-    "validate": "mmdata.validation",
+    "validate": "mmdata.validating.validation",
 }
 
 __all__ = [

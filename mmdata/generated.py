@@ -29,8 +29,8 @@ def pages() -> dict[Path, str]:
 
 def conversions_markdown() -> str:
     """The page of the targets of ``mmdata convert``."""
+    from mmdata.converting.recordconvert import targets
     from mmdata.format import all_formats
-    from mmdata.recordconvert import targets
 
     lines = [
         "# Targets of `mmdata convert`",

@@ -107,7 +107,7 @@ def _data(config: Config, held: _Held) -> Step:
     from typing import get_args, get_type_hints
 
     from mmdata.options import Options
-    from mmdata.validation import validate_with
+    from mmdata.validating.validation import validate_with
 
     known = get_args(get_type_hints(Options)["template"])
     template = held.encoder.template.name

@@ -3,7 +3,7 @@
 import shutil
 
 from mmdata.checks.registry import all_checks
-from mmdata.conversion import convert
+from mmdata.converting.conversion import convert
 from mmdata.format import all_formats
 
 LABEL = "mmdata"

@@ -2,7 +2,7 @@
 
 from mmdata.checks.registry import all_checks
 from mmdata.format import all_formats
-from mmdata.validation import validate
+from mmdata.validating.validation import validate
 
 LABEL = "mmdata"
 JOBS = 1

@@ -1,6 +1,6 @@
 """The facts that guards may speak of: what the fast path knows of an ordinary record before any check body runs.
 
-A guard is a Python expression over these names. `mmdata.fastpath` writes the code that computes exactly those facts
+A guard is a Python expression over these names. `mmdata.validating.fastpath` writes the code that computes exactly those facts
 which the guards of the selected checks name, in one loop over the turns.
 
 ==================  ================================================================================================

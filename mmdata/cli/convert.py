@@ -46,8 +46,8 @@ def command(
     shard_size: Annotated[int, typer.Option(metavar="MIB", help="Largest tar shard, for webdataset.")] = 1024,
 ) -> int:
     """Convert data sets into another trainer's format."""
-    from mmdata.conversion import convert
-    from mmdata.validation import default_jobs
+    from mmdata.converting.conversion import convert
+    from mmdata.validating.validation import default_jobs
 
     report = convert(
         sources,

@@ -85,12 +85,12 @@ def command(
     ] = None,
 ) -> int:
     """Say what the trainer would crash on, silently drop, swap or train wrongly."""
-    from mmdata import baseline as baselines
     from mmdata.cli.render import render_report
     from mmdata.errors import UsageError
     from mmdata.options import Options, parse_assumptions
     from mmdata.progress import terminal_progress
-    from mmdata.validation import default_jobs, validate_with
+    from mmdata.validating import baseline as baselines
+    from mmdata.validating.validation import default_jobs, validate_with
 
     if diff and fix:
         raise UsageError("--diff shows what --fix would do: give one of the two")
@@ -115,7 +115,7 @@ def command(
     )
     known = baselines.load(baseline) if baseline else None
     if fix or diff:
-        from mmdata.fix import fix_files
+        from mmdata.validating.fix import fix_files
 
         for change in fix_files(paths, format=format, options=options, unsafe=unsafe_fixes, write=fix):
             if diff:

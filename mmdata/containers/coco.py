@@ -23,9 +23,9 @@ from typing import IO, Any
 import msgspec
 import orjson
 
-from mmdata import carry
 from mmdata.containers import Container, Fault, Row, WriteJob
 from mmdata.containers._outline import Ending, Span, outline
+from mmdata.converting import carry
 from mmdata.io.jsontext import JSONProblem, parse, problem
 
 CARRY = "mmdata_carry"

@@ -18,9 +18,9 @@ from typing import Any
 
 import orjson
 
-from mmdata import carry
 from mmdata.containers import Container, Fault, Row, WriteJob
 from mmdata.containers._members import KEYS, base_name, content, each
+from mmdata.converting import carry
 from mmdata.errors import MissingExtra, UsageError
 from mmdata.media.members import member_path
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import orjson
 
-from mmdata import carry
 from mmdata.containers import Container, Fault, Row, WriteJob
 from mmdata.containers._members import KEYS, content, each
+from mmdata.converting import carry
 from mmdata.io.jsontext import oddities, parse, problem
 from mmdata.media.members import file_name, member_path
 

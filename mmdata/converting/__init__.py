@@ -1,1 +1,1 @@
-"""The engine of `mmdata.conversion`: batches of records, their ledger, and an output that is whole or absent."""
+"""The engine of `mmdata.convert`: records to another format, their ledger, and an output that is whole or absent."""

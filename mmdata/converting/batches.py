@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mmdata.converting.fast import FastConvert, Known
+from mmdata.converting.fast.look import NOTHING_KNOWN, Look, look_at
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
-from mmdata.fastconvert import FastConvert, Known
-from mmdata.fastconvert.look import NOTHING_KNOWN, Look, look_at
+from mmdata.converting.recordconvert import RecordConverter, Task
 from mmdata.io.jsontext import accepts
 from mmdata.io.read import Source, open_source
 from mmdata.io.record import Item, Problem, RawRecord
-from mmdata.recordconvert import RecordConverter, Task
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool

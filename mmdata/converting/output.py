@@ -22,8 +22,8 @@ from mmdata.containers import WriteJob, media_mode, suffixes
 from mmdata.converting.batches import Part, Reject
 from mmdata.converting.ledger import Entry, Ledger
 from mmdata.converting.media import SCRATCH
+from mmdata.converting.recordconvert import Task
 from mmdata.converting.report import Conversion
-from mmdata.recordconvert import Task
 
 JOURNAL = ".journal.jsonl"
 REPORT = "report.json"

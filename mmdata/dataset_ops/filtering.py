@@ -56,8 +56,8 @@ def filter_records(
         raise UsageError(f"{path}: a {chosen.name} file lists data sets; filter one of those")
     checker = None
     if "codes" in test.names:
-        from mmdata.filecheck import FileChecker
         from mmdata.plan import DataSet
+        from mmdata.validating.filecheck import FileChecker
 
         checker = FileChecker(
             DataSet(path, chosen),

@@ -12,8 +12,8 @@ from mmdata.io.record import RawRecord
 from mmdata.options import Options
 
 if TYPE_CHECKING:
-    from mmdata.filecheck import FileChecker
     from mmdata.format import Format
+    from mmdata.validating.filecheck import FileChecker
 
 
 class RecordFields:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mmdata import masks
-from mmdata.conversion import convert
+from mmdata.converting.conversion import convert
 
 H, W = 24, 32
 A = dict(masks.rings_to_rle([[[2, 2], [20, 3], [12, 15]]], (H, W), "opencv"))

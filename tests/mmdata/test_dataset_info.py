@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import mmdata
-from mmdata.conversion import convert
+from mmdata.converting.conversion import convert
 from mmdata.format import get_format
 
 RECORD = {

@@ -13,10 +13,10 @@ import mmdata
 from mmdata.checks.registry import Hit, get_check, selected
 from mmdata.checks.view import EntryView
 from mmdata.finding import Splice
-from mmdata.fix import fix_files
 from mmdata.format import get_format
 from mmdata.mixtures import read_data_txt
 from mmdata.options import Options
+from mmdata.validating.fix import fix_files
 
 RECORD = '{"conversations": [{"from": "user", "value": "Hi"}, {"from": "bot", "value": "Hello"}]}'
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 import mmdata
 from mmdata.checks.registry import Check, Example, all_checks
-from mmdata.fix import fix_files
 from mmdata.format import get_format
 from mmdata.options import ASSUMPTIONS, Options, parse_assumptions
+from mmdata.validating.fix import fix_files
 
 CASES = [(c, e) for c in all_checks().values() for e in c.doc.examples]
 IDS = [f"{c.code}-{'bad' if e.bad else 'good'}-{n}" for n, (c, e) in enumerate(CASES)]

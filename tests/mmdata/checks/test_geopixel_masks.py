@@ -14,11 +14,11 @@ from pycocotools import mask as coco
 from mmdata.checks.geopixel_masks import _phrase_faults
 from mmdata.checks.registry import Hit, get_check, selected
 from mmdata.checks.view import MediaView, RecordView
-from mmdata.fastpath import FastPath
 from mmdata.format import MediaRef, get_format
 from mmdata.io.edits import apply
 from mmdata.media.images import ImageFacts
 from mmdata.options import Options
+from mmdata.validating.fastpath import FastPath
 
 PHRASE = "<p> a </p> [SEG]"
 RLE = {"size": [4, 4], "counts": "529"}

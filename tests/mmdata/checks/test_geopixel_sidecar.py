@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from mmdata.checks.registry import Hit, selected
 from mmdata.checks.sidecars import SidecarFacts, load
 from mmdata.checks.view import MediaView, RecordView
-from mmdata.fastpath import FastPath
 from mmdata.format import MediaRef, get_format
 from mmdata.media.images import ImageFacts
 from mmdata.options import Options
+from mmdata.validating.fastpath import FastPath
 
 PHRASE = "<p> a </p> [SEG]"
 SQUARE = [[10, 10], [20, 10], [20, 20], [10, 20]]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from mmdata.checks.registry import get_check
 from mmdata.checks.view import RecordView
-from mmdata.fastpath import DECODE_ERRORS, FastPath
 from mmdata.format import get_format
 from mmdata.io.edits import apply
 from mmdata.options import Options
+from mmdata.validating.fastpath import DECODE_ERRORS, FastPath
 
 CODES = ("I04", "I05", "I06", "I07", "I09", "I10")
 FRAMES = 3

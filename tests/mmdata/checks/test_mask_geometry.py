@@ -16,11 +16,11 @@ import mmdata
 from mmdata import masks
 from mmdata.checks.registry import all_checks, selected
 from mmdata.errors import UnknownName
-from mmdata.fastpath import FastPath
-from mmdata.filecheck import FileChecker
 from mmdata.format import get_format
 from mmdata.options import Options
 from mmdata.plan import DataSet
+from mmdata.validating.fastpath import FastPath
+from mmdata.validating.filecheck import FileChecker
 
 File = Callable[..., Path]
 BOW = [[10, 10], [30, 30], [30, 10], [10, 30], [5, 20]]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import mmdata
-from mmdata.fix import fix_files
 from mmdata.options import Options
+from mmdata.validating.fix import fix_files
 
 ONE = b'{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}'
 ARRAY = b"[" + ONE + b",\n" + ONE + b"]\n"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mmdata.checks.registry import get_check
 from mmdata.checks.view import RecordView
-from mmdata.fastpath import DECODE_ERRORS, FastPath
 from mmdata.format import get_format
 from mmdata.io.edits import apply
 from mmdata.options import Options
+from mmdata.validating.fastpath import DECODE_ERRORS, FastPath
 
 CODES = ("V01", "V02", "V03", "V04", "V05", "V11", "V15", "V17", "V18", "V19")
 OBJECT = {"0": {"segmentation": None}}

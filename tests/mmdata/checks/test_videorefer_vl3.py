@@ -14,10 +14,10 @@ from pycocotools import mask as coco
 import mmdata
 from mmdata.checks.registry import get_check
 from mmdata.checks.view import RecordView
-from mmdata.fastpath import DECODE_ERRORS, FastPath
 from mmdata.format import get_format
 from mmdata.io.edits import apply
 from mmdata.options import Options
+from mmdata.validating.fastpath import DECODE_ERRORS, FastPath
 
 CODES = (
     "L01",

@@ -9,12 +9,12 @@ import pytest
 
 from mmdata.checks.registry import Hit, get_check, selected
 from mmdata.checks.view import FileView, KindFacts, MediaView, RecordView
-from mmdata.fastpath import FastPath
 from mmdata.format import MediaRef, get_format
 from mmdata.io.edits import apply
 from mmdata.io.record import Problem
 from mmdata.media.images import ImageFacts
 from mmdata.options import Options
+from mmdata.validating.fastpath import FastPath
 
 ALL = ("geopixel", "xcomposer", "xcomposer-2.0")
 TAG = "<ImageHere>"

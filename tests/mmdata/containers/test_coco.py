@@ -19,7 +19,7 @@ from pycocotools.coco import COCO
 
 import mmdata
 from mmdata import masks
-from mmdata.conversion import convert
+from mmdata.converting.conversion import convert
 from mmdata.io.read import open_source
 from mmdata.io.record import RawRecord
 

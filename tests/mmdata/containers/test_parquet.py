@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import mmdata
-from mmdata.conversion import convert
+from mmdata.converting.conversion import convert
 from mmdata.errors import MissingExtra, UsageError
 from mmdata.io.read import open_source
 from mmdata.io.record import RawRecord

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import mmdata
-from mmdata.conversion import convert
+from mmdata.converting.conversion import convert
 from mmdata.errors import UsageError
 from mmdata.io.paths import expand
 from mmdata.io.read import open_source
@@ -280,7 +280,7 @@ def test_a_run_that_stops_while_the_container_is_written_goes_on(
     place: Path, monkeypatch: pytest.MonkeyPatch, to: str
 ) -> None:
     from mmdata.containers import WriteJob
-    from mmdata.recordconvert import RecordConverter
+    from mmdata.converting.recordconvert import RecordConverter
 
     lines = [{**RECORDS[0], "id": k} for k in range(50)]
     (place / "many.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))

@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from mmdata.checks import markers
 from mmdata.checks.registry import Check
 from mmdata.checks.sidecars import file_name
-from mmdata.fastpath.accept import accept_source
-from mmdata.fastpath.helpers import Roles, tally
-from mmdata.fastpath.layouts import Layout, Layouts, shape
-from mmdata.fastpath.structs import struct_of
 from mmdata.format import Format
 from mmdata.options import Options
+from mmdata.validating.fastpath.accept import accept_source
+from mmdata.validating.fastpath.helpers import Roles, tally
+from mmdata.validating.fastpath.layouts import Layout, Layouts, shape
+from mmdata.validating.fastpath.structs import struct_of
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

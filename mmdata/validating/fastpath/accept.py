@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from mmdata.checks.facts import FACTS
-from mmdata.fastpath.layouts import LAYOUT_FACTS
+from mmdata.validating.fastpath.layouts import LAYOUT_FACTS
 
 
 def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[str]) -> str:

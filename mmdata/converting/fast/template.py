@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from mmdata import carry
-from mmdata.fastconvert.skeleton import Skeleton
+from mmdata.converting import carry
+from mmdata.converting.fast.skeleton import Skeleton
 
 Write = Callable[[bytes, int, int], bytes | None]
 """(data, start, end) -> the translation of the record ``data[start:end]``; None where it is not of the skeleton."""

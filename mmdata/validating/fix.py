@@ -1,7 +1,7 @@
 """`--fix` and `--diff`: repair what can be repaired without guessing, byte for byte where it need not be touched.
 
 A file is read once, record by record. A record with repairs is repaired, checked again and repaired again until no
-repair is left, so that fixing twice changes nothing. Everything between is copied as it lies (see `mmdata.splice`).
+repair is left, so that fixing twice changes nothing. Everything between is copied as it lies (see `mmdata.validating.splice`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mmdata.errors import DataError, UsageError
-from mmdata.filecheck import FileChecker
 from mmdata.finding import Edit, Finding, Splice
 from mmdata.io.edits import apply
 from mmdata.io.read import open_source
@@ -19,7 +18,8 @@ from mmdata.io.streams import open_stream
 from mmdata.io.writer import atomic_writer
 from mmdata.options import Options
 from mmdata.plan import DataSet, MixtureFile, make_plan
-from mmdata.splice import Change, copy_with
+from mmdata.validating.filecheck import FileChecker
+from mmdata.validating.splice import Change, copy_with
 
 MAX_ROUNDS = 32
 """Repairs of one record that may follow from each other."""
@@ -112,7 +112,7 @@ def _applied(data: bytes, edits: Sequence[Edit]) -> bytes:
 
 def _fix_mixture(mixture: MixtureFile, options: Options, *, unsafe: bool, write: bool) -> Change:
     """Repair a ``data.txt`` or a meta file; these are short, so the text is held in memory."""
-    from mmdata.validation import mixture_findings
+    from mmdata.validating.validation import mixture_findings
 
     change = Change(mixture.path)
     with open_source(mixture.path) as source:

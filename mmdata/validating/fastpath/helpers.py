@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from mmdata.fastpath.structs import LARGEST_INT, SMALLEST_INT
 from mmdata.format import Format
+from mmdata.validating.fastpath.structs import LARGEST_INT, SMALLEST_INT
 
 
 class Order:

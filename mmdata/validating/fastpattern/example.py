@@ -8,10 +8,10 @@ from typing import NamedTuple, get_args
 import msgspec
 import orjson
 
-from mmdata.fastpath.layouts import Layout
-from mmdata.fastpath.path import FastPath
-from mmdata.fastpath.structs import SMALLEST_INT
-from mmdata.fastpattern.blocks import ODD_ESCAPE
+from mmdata.validating.fastpath.layouts import Layout
+from mmdata.validating.fastpath.path import FastPath
+from mmdata.validating.fastpath.structs import SMALLEST_INT
+from mmdata.validating.fastpattern.blocks import ODD_ESCAPE
 
 _OPEN = rb'[^"]*+(?<!\\)'
 """The inside of a JSON string without an escaped quotation mark; `re` runs through it at memory speed.

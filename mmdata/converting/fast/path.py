@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mmdata.converting.fast.look import Look, Outline, outline_of
+from mmdata.converting.fast.skeleton import NotPlain, skeleton
+from mmdata.converting.fast.spelling import Speller
+from mmdata.converting.fast.template import Write, awkward, constants_of, marked, spelled, write_source
 from mmdata.encoding import CannotEncode, Note
 from mmdata.errors import DataError
-from mmdata.fastconvert.look import Look, Outline, outline_of
-from mmdata.fastconvert.skeleton import NotPlain, skeleton
-from mmdata.fastconvert.spelling import Speller
-from mmdata.fastconvert.template import Write, awkward, constants_of, marked, spelled, write_source
 
 if TYPE_CHECKING:
+    from mmdata.converting.recordconvert import Outcome, RecordConverter
     from mmdata.io.record import Block, RawRecord
-    from mmdata.recordconvert import Outcome, RecordConverter
 
 MOST_TRIES = 256
 """Records that are learned from, at most."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from mmdata.checks.registry import Check, Hit, selected
 from mmdata.checks.view import Duplicate, EntryView, FileView
-from mmdata.filecheck import FileChecker, Scan
 from mmdata.finding import Finding
 from mmdata.ids import IdTable
 from mmdata.io.jsontext import JSONProblem, locate
@@ -19,13 +18,14 @@ from mmdata.io.record import RawRecord
 from mmdata.options import Options
 from mmdata.plan import DataSet, MixtureFile, make_plan, read_mixture
 from mmdata.progress import Progress, Silent
-from mmdata.recordcheck import RecordChecker, excerpt
 from mmdata.report import Collector, Report, SourceSummary
+from mmdata.validating.filecheck import FileChecker, Scan
+from mmdata.validating.recordcheck import RecordChecker, excerpt
 
 if TYPE_CHECKING:
-    from mmdata.baseline import Baseline
     from mmdata.format import Format
     from mmdata.io.read import Source
+    from mmdata.validating.baseline import Baseline
 
 PARALLEL_FROM = 8 << 20
 """Smaller files are not worth a second process."""

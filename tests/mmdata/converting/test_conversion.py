@@ -21,12 +21,12 @@ from PIL import Image
 
 import mmdata
 from mmdata import masks
-from mmdata.carry import KEY
-from mmdata.conversion import Conversion, convert
+from mmdata.converting.carry import KEY
+from mmdata.converting.conversion import Conversion, convert
+from mmdata.converting.recordconvert import targets
 from mmdata.errors import UsageError
 from mmdata.format import get_format
 from mmdata.formats._shared.encode import RESERVED
-from mmdata.recordconvert import targets
 
 H, W = 30, 40
 OWN = (
@@ -359,7 +359,7 @@ def test_killed_run_goes_on(place: Path) -> None:
     path = many(place, 600)
     code = (
         "import mmdata.converting.batches as b; b.BATCH_BYTES = 9000\n"
-        "from mmdata.conversion import convert\n"
+        "from mmdata.converting.conversion import convert\n"
         f"print(convert({str(path)!r}, 'killed', to='geopixel', format='geopixel').read)"
     )
     started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
@@ -509,7 +509,7 @@ def test_an_output_that_cannot_be_written_is_one_clear_error(
         raise OSError(getattr(errno, errno_name), "refused", "out")
 
     path = plain(place)
-    monkeypatch.setattr("mmdata.conversion.os.makedirs", refused)
+    monkeypatch.setattr("mmdata.converting.conversion.os.makedirs", refused)
     with pytest.raises(UsageError, match="refused"):
         convert(path, place / "out", to="xcomposer")
 
@@ -592,7 +592,7 @@ def test_two_runs_at_once_are_never_mixed(place: Path) -> None:
     paths = [plain(place, 300, "one"), plain(place, 500, "two")]
     code = (
         "import sys, mmdata.converting.batches as b; b.BATCH_BYTES = 5000\n"
-        "from mmdata.conversion import convert\n"
+        "from mmdata.converting.conversion import convert\n"
         "from mmdata.errors import UsageError\n"
         "try:\n    convert(sys.argv[1], 'out', to='xcomposer')\n"
         "except UsageError as error:\n    print(error); sys.exit(2)\n"

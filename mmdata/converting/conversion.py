@@ -22,13 +22,13 @@ from mmdata.converting.batches import convert_all
 from mmdata.converting.lock import sole_writer
 from mmdata.converting.mixture import read_mixtures, write_mixture
 from mmdata.converting.output import REPORT, Output, occupied
+from mmdata.converting.recordconvert import Task, mixture_of, target, writes
 from mmdata.converting.report import Conversion
 from mmdata.encoding import EncodeOptions
 from mmdata.errors import UnknownName, UsageError
 from mmdata.format import all_formats
 from mmdata.options import Options
 from mmdata.plan import DataSet, MixtureFile, Plan, make_plan
-from mmdata.recordconvert import Task, mixture_of, target, writes
 
 
 def convert(
@@ -54,11 +54,11 @@ def convert(
     Args:
         sources: data files, globs, directories, ``data.txt`` or InternVL meta files (all data sets that they name).
         output: the directory to write; it appears when everything is in it.
-        to: target, as `mmdata.recordconvert.targets` lists them; ``internvl-meta`` and ``data-txt`` are named for the
+        to: target, as `mmdata.converting.recordconvert.targets` lists them; ``internvl-meta`` and ``data-txt`` are named for the
             mixture file in the output.
         format: format of the sources; None judges each by its content.
         jobs: processes; the bytes written do not depend on it.
-        carry: add the key ``mmdata_carry`` with what the target cannot say (see `mmdata.carry`).
+        carry: add the key ``mmdata_carry`` with what the target cannot say (see `mmdata.converting.carry`).
         on_loss: ``"warn"``, or ``"error"``: reject records that would lose something for good. An approximation that no
             carry makes up for is such a loss.
         media_files: ``"keep"`` media where they are, ``"link"`` or ``"copy"`` them into the output.

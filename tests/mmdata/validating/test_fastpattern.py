@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from mmdata.checks.registry import selected
 from mmdata.checks.sidecars import SidecarFacts
-from mmdata.fastpath import DECODE_ERRORS, FastPath
-from mmdata.fastpattern import PatternPath, look_at
-from mmdata.filecheck import _quotes
 from mmdata.format import get_format
 from mmdata.ids import id_text
 from mmdata.options import Options
+from mmdata.validating.fastpath import DECODE_ERRORS, FastPath
+from mmdata.validating.fastpattern import PatternPath, look_at
+from mmdata.validating.filecheck import _quotes
 
 FORMATS = ("geopixel", "xcomposer", "videorefer", "videorefer-vl3", "internvl")
 

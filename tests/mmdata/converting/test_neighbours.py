@@ -16,7 +16,7 @@ import mmdata
 from mmdata import masks
 from mmdata.checks.registry import selected
 from mmdata.checks.view import RecordView
-from mmdata.conversion import Conversion, convert
+from mmdata.converting.conversion import Conversion, convert
 from mmdata.errors import AmbiguousFormat
 from mmdata.format import get_format
 from mmdata.io.edits import apply

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from mmdata.checks.markers import CLOSED
-from mmdata.fastpath.accept import guard_names
-from mmdata.fastpath.layouts import LAYOUT_FACTS, Layout
-from mmdata.fastpath.path import FastPath
-from mmdata.fastpattern.blocks import BlockFacts
+from mmdata.validating.fastpath.accept import guard_names
+from mmdata.validating.fastpath.layouts import LAYOUT_FACTS, Layout
+from mmdata.validating.fastpath.path import FastPath
+from mmdata.validating.fastpattern.blocks import BlockFacts
 
 MARK_FACTS = {"user_marks", "answer_marks", "other_marks"}
 SIDECAR_FACTS = MARK_FACTS | {"sidecar", "picture"}
@@ -31,7 +31,7 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
 
     Markers are looked for in the whole block at once where that settles it: no more ``<`` than questions that begin with
     the image tag and no more ``[`` than stand between tokens means that no text holds a marker but those tags; in a
-    format of grounded phrases, see `mmdata.fastpattern.phrases`. Otherwise each record is looked at for itself.
+    format of grounded phrases, see `mmdata.validating.fastpattern.phrases`. Otherwise each record is looked at for itself.
     """
     at = {name: k for k, name in enumerate(groups, 1)}
     media = [

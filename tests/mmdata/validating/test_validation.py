@@ -111,8 +111,8 @@ def test_compressed_files_give_the_same_findings(tmp_path: Path, pack: Any, suff
 def test_processes_do_not_change_the_report(
     tmp_path: Path, container: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmdata.validation.PARALLEL_FROM", 1000)
-    monkeypatch.setattr("mmdata.validation.RANGE_BYTES", 3000)
+    monkeypatch.setattr("mmdata.validating.validation.PARALLEL_FROM", 1000)
+    monkeypatch.setattr("mmdata.validating.validation.RANGE_BYTES", 3000)
     records: list[Any] = []
     for k in range(400):
         record: dict[str, Any] = {"id": k % 390, **GOOD}
@@ -152,7 +152,7 @@ def test_ids_that_only_share_a_hash_are_no_duplicates(
 ) -> None:
     import numpy as np
 
-    monkeypatch.setattr("mmdata.filecheck.hash_ids", lambda ids: np.ones(len(ids), np.int64))
+    monkeypatch.setattr("mmdata.validating.filecheck.hash_ids", lambda ids: np.ones(len(ids), np.int64))
     path = jsonl(tmp_path / "a.jsonl", [{"id": i, **GOOD} for i in range(5)])
     assert mmdata.validate(path, media="none").findings == []
 

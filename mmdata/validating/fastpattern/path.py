@@ -9,13 +9,20 @@ import orjson
 
 from mmdata.checks import markers
 from mmdata.checks.facts import FACTS
-from mmdata.fastpath.accept import guard_names
-from mmdata.fastpath.layouts import Layout
-from mmdata.fastpath.path import FastPath
-from mmdata.fastpattern.blocks import ODD_ESCAPE, BlockFacts
-from mmdata.fastpattern.example import Pattern, pattern_of
-from mmdata.fastpattern.phrases import phrases_of
-from mmdata.fastpattern.runner import SIDECAR_FACTS, Facts, Runner, Sidecars, WithPhrases, runner_source
+from mmdata.validating.fastpath.accept import guard_names
+from mmdata.validating.fastpath.layouts import Layout
+from mmdata.validating.fastpath.path import FastPath
+from mmdata.validating.fastpattern.blocks import ODD_ESCAPE, BlockFacts
+from mmdata.validating.fastpattern.example import Pattern, pattern_of
+from mmdata.validating.fastpattern.phrases import phrases_of
+from mmdata.validating.fastpattern.runner import (
+    SIDECAR_FACTS,
+    Facts,
+    Runner,
+    Sidecars,
+    WithPhrases,
+    runner_source,
+)
 
 MAX_PATTERNS = 6
 """Patterns held at a time; records of more shapes than that take the ordinary fast path."""

@@ -10,19 +10,19 @@ from typing import Any
 
 import orjson
 
-from mmdata import carry
 from mmdata.containers import Container, all_containers, media_mode
+from mmdata.converting import carry
 from mmdata.converting.media import SCRATCH, MediaPaths
 from mmdata.encoding import CannotEncode, EncodeOptions, Encoding, Note
 from mmdata.errors import DataError, UnknownName
-from mmdata.fastpath import DECODE_ERRORS, FastPath
 from mmdata.finding import Finding
 from mmdata.format import Format, all_formats, get_format
 from mmdata.formats._shared.decode import place
 from mmdata.io.jsontext import oddities
 from mmdata.io.record import RawRecord
 from mmdata.media.members import is_member
-from mmdata.recordcheck import RecordChecker
+from mmdata.validating.fastpath import DECODE_ERRORS, FastPath
+from mmdata.validating.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
 
 Encoder = Callable[[Sample, Encoding], dict[str, Any]]
@@ -315,7 +315,7 @@ class RecordConverter:
         spell: Callable[[str], str],
     ) -> tuple[dict[str, Any], list[Note]]:
         if self.task.options.invert:
-            from mmdata.inversion import inverted
+            from mmdata.converting.inversion import inverted
 
             sample = inverted(sample)
         encoding = Encoding(

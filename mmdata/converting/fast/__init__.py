@@ -15,6 +15,6 @@ which begin with ``<`` or ``[``; texts that hold these are left open by no skele
 
 from __future__ import annotations
 
-from mmdata.fastconvert.path import FastConvert, Known
+from mmdata.converting.fast.path import FastConvert, Known
 
 __all__ = ["FastConvert", "Known"]

@@ -14,13 +14,13 @@ from PIL import Image
 
 from mmdata.checks.registry import selected
 from mmdata.converting.batches import Batch, BatchConverter, Part
+from mmdata.converting.recordconvert import MIXTURES, RecordConverter, Task, targets
 from mmdata.encoding import EncodeOptions
 from mmdata.format import all_formats
 from mmdata.io.record import RawRecord
 from mmdata.options import Options
 from mmdata.plan import DataSet
-from mmdata.recordcheck import RecordChecker
-from mmdata.recordconvert import MIXTURES, RecordConverter, Task, targets
+from mmdata.validating.recordcheck import RecordChecker
 
 WORDS = [
     "a road", "harbour", "two ships", "Grüße", "你好", "she said \"no\"", "C:\\dir", "\\frac{a}{b}", "line\nbreak", "tab\t",

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from mmdata.checks.registry import selected
 from mmdata.checks.view import RecordView
-from mmdata.fastpath import DECODE_ERRORS, LARGEST_INT, SMALLEST_INT, FastPath, tally
 from mmdata.format import get_format
 from mmdata.options import Options
-from mmdata.validation import validate
+from mmdata.validating.fastpath import DECODE_ERRORS, LARGEST_INT, SMALLEST_INT, FastPath, tally
+from mmdata.validating.validation import validate
 
 RECORD_FORMATS = (
     "geopixel",

@@ -9,8 +9,8 @@ import pytest
 
 import mmdata
 from mmdata.errors import UsageError
-from mmdata.fix import fix_files
 from mmdata.options import Options
+from mmdata.validating.fix import fix_files
 
 OPTIONS = Options(media="none")
 LINE = '{"conversations":[{"from":"human","value":"Hi"},{"from":"gpt","value":"Hello"}]}'

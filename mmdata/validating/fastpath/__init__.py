@@ -13,11 +13,11 @@ accepted record stand exactly two for each key and each string that was decoded,
 
 from __future__ import annotations
 
-from mmdata.fastpath.accept import accept_source, guard_names
-from mmdata.fastpath.helpers import tally
-from mmdata.fastpath.layouts import LAYOUT_FACTS, Layout
-from mmdata.fastpath.path import DECODE_ERRORS, FastPath
-from mmdata.fastpath.structs import LARGEST_INT, SMALLEST_INT, UnsupportedType, struct_of
+from mmdata.validating.fastpath.accept import accept_source, guard_names
+from mmdata.validating.fastpath.helpers import tally
+from mmdata.validating.fastpath.layouts import LAYOUT_FACTS, Layout
+from mmdata.validating.fastpath.path import DECODE_ERRORS, FastPath
+from mmdata.validating.fastpath.structs import LARGEST_INT, SMALLEST_INT, UnsupportedType, struct_of
 
 __all__ = [
     "DECODE_ERRORS",

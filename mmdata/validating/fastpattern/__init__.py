@@ -5,13 +5,13 @@ their order, white space, role words, the number and kind of values) and leaves 
 number, the characters of a string. A text is left open only to characters that cannot change what it decodes to but
 itself: escapes of ASCII characters, which could hide a marker, do not match. What matches is therefore JSON without
 repeated keys, of the record type, and its facts follow from the pattern and from the markers in its texts; the guards
-are evaluated on those. What does not match goes the way through `mmdata.fastpath`.
+are evaluated on those. What does not match goes the way through `mmdata.validating.fastpath`.
 """
 
 from __future__ import annotations
 
-from mmdata.fastpattern.blocks import BlockFacts, look_at
-from mmdata.fastpattern.example import pattern_of
-from mmdata.fastpattern.path import PatternPath
+from mmdata.validating.fastpattern.blocks import BlockFacts, look_at
+from mmdata.validating.fastpattern.example import pattern_of
+from mmdata.validating.fastpattern.path import PatternPath
 
 __all__ = ["BlockFacts", "PatternPath", "look_at", "pattern_of"]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdata import baseline
 from mmdata.errors import UsageError
 from mmdata.finding import Finding
 from mmdata.report import Collector, Report
+from mmdata.validating import baseline
 
 
 def finding(message: str = "wrong", path: str = "data/train.json", **other: object) -> Finding:

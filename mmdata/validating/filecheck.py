@@ -17,16 +17,16 @@ from orjson import loads
 
 from mmdata.checks.registry import Check, selected
 from mmdata.checks.view import KindFacts
-from mmdata.fastpath import DECODE_ERRORS, FastPath, Layout
-from mmdata.fastpattern import PatternPath, look_at
 from mmdata.finding import Finding
 from mmdata.ids import Hashes, IdTable, hash_ids, id_text
 from mmdata.io.jsontext import accepts
 from mmdata.io.record import Block, Item, Problem, RawRecord
 from mmdata.options import Options
 from mmdata.plan import DataSet
-from mmdata.recordcheck import RecordChecker
 from mmdata.report import Collector
+from mmdata.validating.fastpath import DECODE_ERRORS, FastPath, Layout
+from mmdata.validating.fastpattern import PatternPath, look_at
+from mmdata.validating.recordcheck import RecordChecker
 
 if TYPE_CHECKING:
     from mmdata.io.read import Source
