@@ -221,13 +221,30 @@ def _internvl(tokenizer: Any, shape: Shape) -> _Parts:
     )
 
 
+def _qwen2_vl(tokenizer: Any, shape: Shape) -> _Parts:
+    vision = {"embed_dim": shape.hidden_size, "hidden_size": shape.hidden_size, "mlp_ratio": 2}
+    return _qwen("Qwen2VL", tokenizer, shape, vision)
+
+
 def _qwen2_5_vl(tokenizer: Any, shape: Shape) -> _Parts:
+    vision = {
+        "hidden_size": shape.hidden_size,
+        "intermediate_size": 2 * shape.hidden_size,
+        "out_hidden_size": shape.hidden_size,
+        "window_size": 4 * PATCH,
+        "fullatt_block_indexes": [1],
+    }
+    return _qwen("Qwen2_5_VL", tokenizer, shape, vision)
+
+
+def _qwen(name: str, tokenizer: Any, shape: Shape, vision: dict[str, Any]) -> _Parts:
+    """What the two Qwen-VL families share; `name` begins their classes, `vision` is what their encoders differ in."""
     t: Any = import_module("transformers")
 
     ids = tokenizer.convert_tokens_to_ids
     half = shape.hidden_size // shape.heads // 2
     sections = [half - 2 * (half * 3 // 8), half * 3 // 8, half * 3 // 8]
-    config = t.Qwen2_5_VLConfig(
+    config = getattr(t, f"{name}Config")(
         text_config=_language(
             tokenizer,
             shape,
@@ -235,14 +252,10 @@ def _qwen2_5_vl(tokenizer: Any, shape: Shape) -> _Parts:
         ),
         vision_config={
             "depth": 2,
-            "hidden_size": shape.hidden_size,
             "num_heads": shape.heads,
-            "intermediate_size": 2 * shape.hidden_size,
-            "out_hidden_size": shape.hidden_size,
             "patch_size": PATCH,
             "spatial_merge_size": 2,
-            "window_size": 4 * PATCH,
-            "fullatt_block_indexes": [1],
+            **vision,
         },
         image_token_id=ids("<|image_pad|>"),
         video_token_id=ids("<|video_pad|>"),
@@ -251,9 +264,9 @@ def _qwen2_5_vl(tokenizer: Any, shape: Shape) -> _Parts:
     )
     edges = {"shortest_edge": (2 * PATCH) ** 2, "longest_edge": (2 * PATCH) ** 2 * 16}
     return _Parts(
-        t.Qwen2_5_VLForConditionalGeneration(config),
+        getattr(t, f"{name}ForConditionalGeneration")(config),
         t.Qwen2VLImageProcessorPil(patch_size=PATCH, merge_size=2, size=edges),
-        {"processor_class": "Qwen2_5_VLProcessor"},
+        {"processor_class": f"{name}Processor"},
         {"video_processor_type": "Qwen2VLVideoProcessor", "patch_size": PATCH, "merge_size": 2},
     )
 
@@ -299,13 +312,12 @@ def _llava_onevision(tokenizer: Any, shape: Shape) -> _Parts:
     )
 
 
+_QWEN = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+
 _FAMILIES: dict[str, tuple[str, list[str], Callable[[Any, Shape], _Parts]]] = {
     "internvl": ("internvl2_5", ["<img>", "</img>", "<IMG_CONTEXT>", "<video>"], _internvl),
-    "qwen2_5_vl": (
-        "qwen2-vl",
-        ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"],
-        _qwen2_5_vl,
-    ),
+    "qwen2_vl": ("qwen2-vl", _QWEN, _qwen2_vl),
+    "qwen2_5_vl": ("qwen2-vl", _QWEN, _qwen2_5_vl),
     "llava_onevision": ("llava-onevision", ["<image>", "<video>"], _llava_onevision),
 }
 """Family -> (chat template, special tokens, how it is built)."""

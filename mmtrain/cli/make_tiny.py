@@ -13,7 +13,7 @@ NAME = "make-tiny"
 def command(
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
     family: Annotated[
-        str, typer.Option(help="internvl, qwen2_5_vl or llava_onevision; sam2: a mask decoder.")
+        str, typer.Option(help="internvl, qwen2_vl, qwen2_5_vl or llava_onevision; sam2: a mask decoder.")
     ] = "internvl",
     text: Annotated[
         str | None, typer.Option(help="Text file that the tokenizer is trained on, a line a sample.")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-FAMILIES = ["internvl", "qwen2_5_vl", "llava_onevision"]
+FAMILIES = ["internvl", "qwen2_vl", "qwen2_5_vl", "llava_onevision"]
 
 
 @pytest.fixture(scope="session", params=FAMILIES)

@@ -1,4 +1,4 @@
-"""Videos of Qwen2.5-VL against the model's own way with them."""
+"""Videos of Qwen2-VL and Qwen2.5-VL against the model's own way with them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mmtrain.tiny import make_tiny
 from schemas.sample import Media, MediaPart, Sample, SampleTurn, TextPart
 
 
-@pytest.fixture(scope="module")
-def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("qwen") / "qwen2_5_vl"
-    make_tiny("qwen2_5_vl", folder)
+@pytest.fixture(scope="module", params=["qwen2_vl", "qwen2_5_vl"])
+def qwen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("qwen") / str(request.param)
+    make_tiny(request.param, folder)
     return folder
 
 
@@ -74,8 +74,10 @@ def test_a_video_gives_the_logits_and_positions_of_the_models_own_inputs(
         "image_grid_thw": torch.from_numpy(grids[[0, 2]]),
         "pixel_values_videos": torch.from_numpy(patches[1]),
         "video_grid_thw": torch.from_numpy(grids[[1]]),
-        "second_per_grid_ts": torch.tensor([1.4]),
     }
+    by_seconds = qwen.name == "qwen2_5_vl"
+    if by_seconds:
+        as_model["second_per_grid_ts"] = torch.tensor([1.4])
     with torch.no_grad():
         expected = model(**as_model, use_cache=False).logits[0]
         named = {k: v for k, v in as_model.items() if not k.startswith("pixel")}
@@ -84,7 +86,8 @@ def test_a_video_gives_the_logits_and_positions_of_the_models_own_inputs(
         found = make_model(settings_of(qwen, dtype="fp32"), None)(**batch.inputs, use_cache=False).logits[0]
     assert encoded.positions is not None
     assert encoded.positions.tolist() == positions[:, 0].tolist()
-    assert encoded.positions[0].max() > encoded.positions[1:, at].max()  # times lie further apart than rows
+    times = encoded.positions[0, at]
+    assert times.max() - times.min() == (int(2 * 1.4 * 4) if by_seconds else 2)  # three grid times
     assert torch.allclose(found, expected, atol=1e-5)
     assert encoder.measure(talk(picture, video, picture)) == encoded.size
 

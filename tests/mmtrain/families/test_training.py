@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-FAMILIES = ["internvl", "qwen2_5_vl", "llava_onevision"]
-VIDEOS = {"internvl", "qwen2_5_vl"}
+FAMILIES = ["internvl", "qwen2_vl", "qwen2_5_vl", "llava_onevision"]
+VIDEOS = {"internvl", "qwen2_vl", "qwen2_5_vl"}
 LORA = {"language": {"tuning": "lora"}, "vision": {"tuning": "lora"}, "projector": {"tuning": "full"}}
 CASES = {
     "packed": {"max_length": 1024},
