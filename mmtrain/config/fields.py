@@ -172,6 +172,9 @@ class Fields(Strict):
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_ratio: Share = 0.03
+    """Share of the steps in which the learning rate rises."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps in which it rises; 0: as warmup_ratio says."""
     num_train_epochs: Annotated[float, Field(gt=0)] = 1.0
     max_steps: Annotated[int, Field(ge=-1)] = -1
     """Optimizer steps; -1: as many as num_train_epochs takes."""
