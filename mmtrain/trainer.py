@@ -108,7 +108,7 @@ class Run:
         self.measuring: Measuring | None = None
         # Sizes of samples are exchanged on the host: a GPU's group would have them wait for its kernels.
         nccl = self.world > 1 and dist.get_backend() != "gloo"
-        self.group = dist.new_group(backend="gloo") if nccl else None  # type: ignore[no-untyped-call]
+        self.group = dist.new_group(backend="gloo") if nccl else None
         self.stopping = Stopping(settings.early_stopping_patience)
         if resumed is not None:
             self._resume(resumed)
