@@ -206,14 +206,13 @@ class Model:
         if not count:
             size = _size(sample, root) if self.draws else (0, 0)
             return Answer(text, np.zeros((0, *size), np.uint8), np.zeros(0, np.float32))
-        from mmtrain.data.grounding import decoder_pixels
         from mmtrain.heads.mask_losses import resized
 
         if len(sample.media) != 1 or sample.media[0].kind != "image":
             raise DataError(f"masks are drawn on one picture, the conversation has {len(sample.media)} media")
         first = next(self.network.parameters())
         picture = load_rgb(media_path(sample.media[0].paths[0], root))
-        pixels = _moved(decoder_pixels(picture, self.network.side)[None], first)
+        pixels = _moved(self.encoder.pictures.pixels(picture)[None], first)
         ids = torch.cat([prompt["input_ids"], said], dim=1)
         earlier = int((prompt["input_ids"] == self.network.seg_id).sum())
         with torch.inference_mode():

@@ -17,9 +17,12 @@ import scenes
 
 from mmdata import masks
 from mmtrain.data.encode import Encoded
-from mmtrain.data.grounding import GroundingEncoder
+from mmtrain.data.grounding import DecoderPictures, GroundingEncoder
 from mmtrain.data.internvl import InternVLMedia
 from mmtrain.data.sources import BadSample, Reader, Source
+
+
+PICTURES = DecoderPictures(64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def encoder(tokenizer: Any) -> GroundingEncoder:
     own = copy.deepcopy(tokenizer)
     own.add_tokens(["[SEG]", "<p>", "</p>"], special_tokens=True)
     return GroundingEncoder(
-        own, "internvl2_5", InternVLMedia(tile=28, tokens=1, max_tiles=2), side=64, mask_size=None
+        own, "internvl2_5", InternVLMedia(tile=28, tokens=1, max_tiles=2), pictures=PICTURES, mask_size=None
     )
 
 
@@ -91,7 +94,9 @@ def test_samples_without_masks_are_as_for_chat(encoder: GroundingEncoder, tmp_pa
 
 
 def test_masks_can_be_compared_at_another_size(encoder: GroundingEncoder, tmp_path: Path) -> None:
-    small = GroundingEncoder(encoder.tokenizer, encoder.template, encoder.media, side=64, mask_size=37)
+    small = GroundingEncoder(
+        encoder.tokenizer, encoder.template, encoder.media, pictures=PICTURES, mask_size=37
+    )
     one = good(small, scenes.make(tmp_path)["rle"], 1)
     assert one.media["mask_sizes"].tolist() == [[32, 37]]
     assert len(one.media["mask_targets"]) == 2 * 32 * 37
