@@ -27,7 +27,7 @@ from mmdata.errors import DataError
 from mmdata.masks.coarse import target_size
 from mmdata.masks.placed import DrawnMask, MaskSource
 from mmtrain.data.encode import IGNORED, Encoded, Encoder, MediaEncoder, Size, Tiles, media_path
-from mmtrain.data.pictures import load_rgb
+from mmtrain.data.pictures import decoded_once, load_rgb
 from schemas.sample import BoxMask, PhrasePart, PolygonMask
 
 if TYPE_CHECKING:
@@ -117,10 +117,12 @@ class GroundingEncoder(Encoder):
                 cannot be drawn.
         """
         found = targets(sample, root)
-        encoded = super().encode(sample, root, max_tiles)
-        if found:
+        if not found:
+            return super().encode(sample, root, max_tiles)
+        with decoded_once():  # the language side's encoder and the decoder's take the same pictures
+            encoded = super().encode(sample, root, max_tiles)
             encoded.media |= self._masks(sample, found, root)
-            encoded.counts[UNIT] = float(len(found))
+        encoded.counts[UNIT] = float(len(found))
         return encoded
 
     def _tokens(

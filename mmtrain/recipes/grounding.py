@@ -53,6 +53,15 @@ def decoder_path(settings: Settings) -> Path:
     return path
 
 
+def model_folders(settings: Settings) -> dict[str, Path]:
+    """Directories that weights come from besides the language model's, by the config's key: a resumed run needs the same.
+
+    Raises:
+        UsageError: as `decoder_path`.
+    """
+    return {"grounding.decoder_name_or_path": decoder_path(settings)}
+
+
 def model_config(settings: Settings) -> dict[str, Any]:
     """``config.json`` of the language model; the mask decoder must be there too.
 

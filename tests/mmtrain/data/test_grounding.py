@@ -21,7 +21,6 @@ from mmtrain.data.grounding import DecoderPictures, GroundingEncoder
 from mmtrain.data.internvl import InternVLMedia
 from mmtrain.data.sources import BadSample, Reader, Source
 
-
 PICTURES = DecoderPictures(64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -84,6 +83,25 @@ def test_pixels_are_the_picture_at_the_decoders_size(encoder: GroundingEncoder, 
         )
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     assert np.allclose(pixels.transpose(1, 2, 0), (square - mean) / std, atol=1e-5)
+
+
+def test_a_picture_is_decoded_once_for_both_encoders(
+    encoder: GroundingEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import ImageFile
+
+    path = scenes.make(tmp_path)["rle"]
+    loaded: list[str] = []
+    decode = ImageFile.ImageFile.load
+
+    def counted(self: Any) -> Any:
+        if self.fp is not None and getattr(self, "tile", None):
+            loaded.append(self.filename)
+        return decode(self)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    good(encoder, path)
+    assert [name for name in loaded if name.endswith("0.png")] == [str(tmp_path / "0.png")]
 
 
 def test_samples_without_masks_are_as_for_chat(encoder: GroundingEncoder, tmp_path: Path) -> None:
