@@ -144,6 +144,9 @@ def main(folder: Path, steps: int, scenes: int) -> float:
     from mmtrain.tiny_sam2 import make_tiny_sam2
 
     quiet()
+    import torch
+
+    torch.set_num_threads(1)  # of a model this small, threads wait for each other longer than they compute
     began = time.perf_counter()
     files = make(folder, scenes, 60)
     say_again(folder / "words.jsonl", 2500)
