@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mmtrain.data.pictures import header_size, image_processor, load_rgb
 from mmtrain.families import LANGUAGE_TARGETS, Family, no_pixel_limits, not_tiled
 
 if TYPE_CHECKING:
+    from mmtrain.data.regions_canvas import Canvas, Canvases
     from mmtrain.settings import Settings
     from schemas.sample import Media
 
@@ -71,6 +73,49 @@ class LlavaMedia:
             "batch_num_images": made["batch_num_images"].astype(np.int64),
         }
 
+    def canvases(self, media: list[Media], root: str | None, max_tiles: int | None) -> Canvases:
+        """Patches of the vision encoder: of a picture alone those of the tiles, not of the whole; of several each one's own.
+
+        The processor shrinks or enlarges a picture alone into the grid and pads it to it, the same on both sides; of several
+        each is padded to a square.
+        """
+        from transformers.image_processing_utils import select_best_resolution
+
+        from mmtrain.data.regions_canvas import Canvas, Canvases, even, tiled
+
+        del max_tiles
+        found: list[list[Canvas]] = []
+        first = 0
+        for one in media:
+            width, height = header_size(self._path(one, root))
+            if len(media) > 1:
+                longest = max(width, height)
+                top, left = (longest - height) // 2, (longest - width) // 2
+                edges = even(longest, self.side)
+                cells = tiled(1, 1, self.side, first)
+                found.append([Canvas(edges - top, edges - left, cells)])
+                first += self.side**2
+                continue
+            best_h, best_w = select_best_resolution((height, width), [list(g) for g in self.grids])
+            rows, columns = best_h // self.tile, best_w // self.tile
+            new_h, new_w = _fitted(height, width, best_h, best_w)
+            cells = tiled(rows, columns, self.side, self.side**2)  # the whole comes first
+            found.append(
+                [
+                    Canvas(
+                        (even(best_h, len(cells)) - (best_h - new_h) // 2) * (height / new_h),
+                        (even(best_w, cells.shape[1]) - (best_w - new_w) // 2) * (width / new_w),
+                        cells,
+                    )
+                ]
+            )
+            first += (1 + rows * columns) * self.side**2
+        return Canvases(found, first)
+
+    def features(self, inputs: Mapping[str, npt.NDArray[Any]]) -> int:
+        """How many patches the tiles have."""
+        return len(inputs["pixel_values"]) * self.side**2
+
     def dummy(self) -> tuple[Tiles, dict[str, npt.NDArray[Any]]]:
         """A picture of the size of the smallest grid."""
         height, width = min(self.grids, key=lambda grid: grid[0] * grid[1])
@@ -114,6 +159,14 @@ class LlavaMedia:
                 "for which the other ranks would wait; list frames as pictures"
             )
         return media_path(one.paths[0], root)
+
+
+def _fitted(height: int, width: int, most_high: int, most_wide: int) -> tuple[int, int]:
+    """(height, width) of a picture made to touch a frame from within, as ``get_patch_output_size`` of transformers."""
+    high, wide = most_high / height, most_wide / width
+    if wide < high:
+        return min(math.ceil(height * wide), most_high), most_wide
+    return most_high, min(math.ceil(width * high), most_wide)
 
 
 def media(settings: Settings, config: dict[str, Any]) -> LlavaMedia:

@@ -260,7 +260,7 @@ def test_a_run_falls_and_comes_back_from_its_export(
         export(tmp_path / "run", tmp_path / "adapter", adapter=True)
     assert not [p for p in (tmp_path / "model").rglob("*") if p.suffix in (".bin", ".pt", ".pkl", ".pth")]
     loaded = mmtrain.load(tmp_path / "model")
-    assert loaded.network.most == 4
+    assert loaded.network.merging == ("tokens", 4)
     # The next stage begins with this one's region module.
     later, _ = built(plain(tmp_path / "model", data, tmp_path, section={"merge": "tokens"}))
     for name, weight in loaded.network.projection.state_dict().items():
@@ -303,7 +303,7 @@ def test_another_family_is_told_early(data: dict[str, Path], tmp_path: Path) -> 
     from mmtrain.recipes import regions
     from mmtrain.settings import from_plain
 
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_vl"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "mllama"}))
     with pytest.raises(UsageError, match="expected an InternVL model, got model type 'qwen2_vl'"):
         regions.model_config(from_plain(plain(tmp_path, data, tmp_path)))
 

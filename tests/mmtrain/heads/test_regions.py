@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from mmtrain.heads.regions import joined, merged, pooled  # noqa: E402
+from mmtrain.data.regions import Merging  # noqa: E402
+from mmtrain.heads.regions import counted_through, joined, merged, pooled  # noqa: E402
 
 
 def test_pooled_features_are_weighted_means_whatever_sample_they_are_of() -> None:
@@ -26,15 +27,16 @@ def test_pooled_features_are_weighted_means_whatever_sample_they_are_of() -> Non
             for place in rng.choice(n * 6, 4, replace=False):
                 tile, patch = divmod(int(place), 6)
                 weight = float(np.float32(rng.random()))
-                cells.append((pair, tile, patch))
+                cells.append((pair, int(place)))
                 weights.append(weight)
                 total += weight * patches[first + tile, patch]
                 share += weight
                 own += 1
             expected.append(total / share)
-        sizes.append((n, count, own))
+        sizes.append((n * 6, count, own))
         first += n
-    found = pooled(torch.from_numpy(patches), torch.tensor(sizes), torch.tensor(cells), torch.tensor(weights))
+    counted = counted_through(torch.tensor(sizes), torch.tensor(cells))
+    found = pooled(torch.from_numpy(patches.reshape(-1, 5)), counted, torch.tensor(weights))
     np.testing.assert_allclose(found.numpy(), np.array(expected), rtol=1e-5, atol=1e-6)
 
 
@@ -65,5 +67,5 @@ def test_equal_tokens_still_give_the_number_that_was_promised() -> None:
 
 def test_frames_are_averaged_or_joined_region_by_region() -> None:
     means = torch.arange(12.0).reshape(6, 2) + 1
-    assert merged(means, [1, 5], None).tolist() == [[1, 2], means[1:].mean(0).tolist()]
-    assert merged(means, [1, 5], 3).shape == (4, 2)
+    assert merged(means, [1, 5], Merging()).tolist() == [[1, 2], means[1:].mean(0).tolist()]
+    assert merged(means, [1, 5], Merging("tokens", 3)).shape == (4, 2)
