@@ -17,6 +17,7 @@ import orjson
 
 from mmdata.errors import DataError, UsageError
 from mmdata.io.writer import atomic_writer
+from mmtrain.evaluate.ranks import ranks
 from schemas.sample import Media, MediaPart, Part, Sample, SampleTurn, TextPart
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def ask(
         UsageError: a file is missing, or the folder holds answers to something else.
         DataError: a question cannot be asked; what was answered before stays for the next run.
     """
-    rank, world = _ranks()
+    rank, world = ranks()
     every = list(task.questions(Path(data)))[:limit]
     most = task.max_new_tokens if max_new_tokens is None else max_new_tokens
     header = {
@@ -202,17 +203,6 @@ def _gather(folder: Path, header: dict[str, Any], every: Sequence[Question], tas
     with atomic_writer(str(path)) as file:
         for number, question in enumerate(every):
             file.write(orjson.dumps(task.answered(question.row, done[number])) + b"\n")
-
-
-def _ranks() -> tuple[int, int]:
-    """Rank and world size; several ranks join a group."""
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    if world > 1:
-        import torch.distributed as dist
-
-        if not dist.is_initialized():
-            dist.init_process_group("gloo")
-    return rank, world
 
 
 def _meet(world: int) -> None:

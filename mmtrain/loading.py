@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mmdata.errors import DataError, UsageError
 from mmtrain.data.encode import media_path
@@ -44,6 +44,14 @@ class Answer:
     text: str
     masks: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float32]
+
+
+class _Prompt(NamedTuple):
+    """A conversation up to where the answer begins: its ids (P,), those of the answer (A,), and the pictures' inputs."""
+
+    ids: npt.NDArray[np.int64]
+    answer: npt.NDArray[np.int64]
+    media: dict[str, npt.NDArray[Any]]
 
 
 class Model:
@@ -101,20 +109,27 @@ class Model:
         Raises:
             DataError: it cannot be encoded, or masks are drawn and there is not one picture.
         """
-        import torch
+        return self.replies([sample], root=root, max_new_tokens=max_new_tokens)[0]
 
-        prompt, _ = self._prompt(sample, root, None)
-        tokenizer = self.encoder.tokenizer
-        vlm = self.network.vlm if self.draws else self.network
-        with torch.inference_mode():
-            made = vlm.generate(
-                **prompt,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                eos_token_id=self._end(),
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        return self._answered(sample, root, prompt, made[:, prompt["input_ids"].shape[1] :])
+    def replies(
+        self, samples: Sequence[Sample], *, root: str | None = None, max_new_tokens: int = 512
+    ) -> list[Answer]:
+        """The answers that follow several conversations, as `reply`, generated and drawn together.
+
+        Where two tokens, or a pixel's being inside or outside, are as likely but for rounding, a batch may decide otherwise
+        than `reply` does.
+
+        Args:
+            samples: each one's last turn is the user's; masks are drawn on its one picture.
+            root: directory that relative media paths start from.
+            max_new_tokens: an answer ends there at the latest.
+
+        Raises:
+            DataError: one cannot be encoded, or masks are drawn and there is not one picture.
+        """
+        prompts = [self._prompt(sample, root, None) for sample in samples]
+        said = self._generated(prompts, max_new_tokens)
+        return self._answered(samples, root, prompts, said)
 
     def answers(
         self, samples: Sequence[Sample], *, root: str | None = None, max_new_tokens: int = 512
@@ -132,35 +147,8 @@ class Model:
         Raises:
             DataError: one cannot be encoded.
         """
-        import torch
-
-        tokenizer, end = self.encoder.tokenizer, self._end()
-        vlm = self.network.vlm if self.draws else self.network
-        prompts = [self._prompt(sample, root, None)[0] for sample in samples]
-        length = max(prompt["input_ids"].shape[1] for prompt in prompts)
-        padded: dict[str, list[Any]] = {}
-        for prompt in prompts:
-            missing = length - prompt["input_ids"].shape[1]
-            for key, value in prompt.items():
-                if key in ("input_ids", "attention_mask"):
-                    fill = tokenizer.pad_token_id if key == "input_ids" else 0
-                    value = torch.nn.functional.pad(value, (missing, 0), value=fill)
-                padded.setdefault(key, []).append(value)
-        with torch.inference_mode():
-            made = vlm.generate(
-                **{key: torch.cat(values) for key, values in padded.items()},
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                eos_token_id=end,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        found = []
-        for row in made[:, length:].tolist():
-            said = row[: row.index(end)] if end in row else row
-            found.append(
-                tokenizer.decode(said, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-            )
-        return found
+        prompts = [self._prompt(sample, root, None) for sample in samples]
+        return [self._text(said) for said in self._generated(prompts, max_new_tokens)]
 
     def follow(self, sample: Sample, number: int, *, root: str | None = None) -> Answer:
         """The model's masks for an answer that is given: its text is taken as said.
@@ -173,60 +161,143 @@ class Model:
         Raises:
             DataError: it cannot be encoded, or there is not one picture.
         """
-        before = replace(sample, turns=sample.turns[:number])
-        prompt, said = self._prompt(before, root, sample.turns[number])
-        return self._answered(sample, root, prompt, said)
+        return self.follows([(sample, number)], root=root)[0]
+
+    def follows(self, given: Sequence[tuple[Sample, int]], *, root: str | None = None) -> list[Answer]:
+        """`follow` for several answers, drawn together.
+
+        Args:
+            given: each a sample with its answer, and the number of the turn with it.
+            root: directory that relative media paths start from.
+
+        Raises:
+            DataError: one cannot be encoded, or there is not one picture.
+        """
+        samples = [sample for sample, _ in given]
+        prompts = [
+            self._prompt(replace(sample, turns=sample.turns[:number]), root, sample.turns[number])
+            for sample, number in given
+        ]
+        return self._answered(samples, root, prompts, [prompt.answer for prompt in prompts])
 
     def _end(self) -> int:
         """The token that ends an answer."""
         text = self.encoder.template.end
         return int(self.encoder.tokenizer.encode(text, add_special_tokens=False)[0])
 
-    def _prompt(
-        self, sample: Sample, root: str | None, answer: SampleTurn | None
-    ) -> tuple[dict[str, Any], Any]:
-        """Inputs up to where the answer begins, and the ids of the answer, (1, A)."""
-        ids, said, media = self.encoder.prompt(sample, root, answer)
-        first = next(self.network.parameters())
-        inputs = {"input_ids": ids[None], "attention_mask": (ids >= 0).astype("int64")[None], **media}
-        return {key: _moved(value, first) for key, value in inputs.items()}, _moved(said[None], first)
+    def _prompt(self, sample: Sample, root: str | None, answer: SampleTurn | None) -> _Prompt:
+        """Inputs up to where the answer begins, and the ids of the answer."""
+        return _Prompt(*self.encoder.prompt(sample, root, answer))
 
-    def _answered(self, sample: Sample, root: str | None, prompt: dict[str, Any], said: Any) -> Answer:
-        """The text up to its end, and the masks for its ``[SEG]``: the conversation runs through the model once more."""
+    def _generated(self, prompts: Sequence[_Prompt], most: int) -> list[npt.NDArray[np.int64]]:
+        """Ids that follow each prompt, the likeliest each time; shorter prompts are padded on the left."""
         import numpy as np
         import torch
 
-        stop = torch.nonzero(said[0] == self._end())[:, 0]
-        if len(stop):
-            said = said[:, : int(stop[0])]
-        text = self.encoder.tokenizer.decode(
-            said[0], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        tokenizer, end = self.encoder.tokenizer, self._end()
+        vlm = self.network.vlm if self.draws else self.network
+        first = next(self.network.parameters())
+        length = max(len(prompt.ids) for prompt in prompts)
+        ids = np.full((len(prompts), length), tokenizer.pad_token_id or 0, np.int64)
+        mask = np.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            start = length - len(prompt.ids)
+            ids[row, start:], mask[row, start:] = prompt.ids, 1
+        media: dict[str, list[npt.NDArray[Any]]] = {}
+        for prompt in prompts:
+            for key, value in prompt.media.items():
+                media.setdefault(key, []).append(value)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        inputs |= {key: np.concatenate(values) for key, values in media.items()}
+        with torch.inference_mode():
+            made = vlm.generate(
+                **{key: _moved(value, first) for key, value in inputs.items()},
+                max_new_tokens=most,
+                do_sample=False,
+                eos_token_id=end,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        return [row.astype(np.int64) for row in made[:, length:].cpu().numpy()]
+
+    def _text(self, said: npt.NDArray[np.int64]) -> str:
+        """An answer up to its end."""
+        found: str = self.encoder.tokenizer.decode(
+            self._said(said), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
-        count = int((said == self.network.seg_id).sum()) if self.draws else 0
-        if not count:
-            size = _size(sample, root) if self.draws else (0, 0)
-            return Answer(text, np.zeros((0, *size), np.uint8), np.zeros(0, np.float32))
-        from mmtrain.data.grounding import decoder_pixels
+        return found
+
+    def _said(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        stop = (ids == self._end()).nonzero()[0]
+        return ids[: stop[0]] if len(stop) else ids
+
+    def _answered(
+        self,
+        samples: Sequence[Sample],
+        root: str | None,
+        prompts: Sequence[_Prompt],
+        said: Sequence[npt.NDArray[np.int64]],
+    ) -> list[Answer]:
+        """The texts up to their end, and the masks for their ``[SEG]``: these conversations run through the model once more."""
+        import numpy as np
+
+        said = [self._said(one) for one in said]
+        counts = [int((one == self.network.seg_id).sum()) if self.draws else 0 for one in said]
+        with_masks = [k for k, count in enumerate(counts) if count]
+        drawn = dict(
+            zip(
+                with_masks,
+                self._drawn([(samples[k], prompts[k], said[k]) for k in with_masks], root),
+                strict=True,
+            )
+        )
+        found = []
+        for k, (sample, one) in enumerate(zip(samples, said, strict=True)):
+            size = _size(sample, root) if self.draws and k not in drawn else (0, 0)
+            none = np.zeros((0, *size), np.uint8), np.zeros(0, np.float32)
+            found.append(Answer(self._text(one), *drawn.get(k, none)))
+        return found
+
+    def _drawn(
+        self, said: Sequence[tuple[Sample, _Prompt, npt.NDArray[np.int64]]], root: str | None
+    ) -> list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
+        """The masks (N, H, W) of every answer, and their scores (N,)."""
+        import numpy as np
+        import torch
+
+        if not said:
+            return []
+        from mmtrain.data.collate import padded
         from mmtrain.heads.mask_losses import resized
 
-        if len(sample.media) != 1 or sample.media[0].kind != "image":
-            raise DataError(f"masks are drawn on one picture, the conversation has {len(sample.media)} media")
+        rows, pictures = [], []
+        for sample, prompt, ids in said:
+            if len(sample.media) != 1 or sample.media[0].kind != "image":
+                raise DataError(
+                    f"masks are drawn on one picture, the conversation has {len(sample.media)} media"
+                )
+            pictures.append(load_rgb(media_path(sample.media[0].paths[0], root)))
+            rows.append(self.encoder.row(np.concatenate([prompt.ids, ids]), prompt.media))
         first = next(self.network.parameters())
-        picture = load_rgb(media_path(sample.media[0].paths[0], root))
-        pixels = _moved(decoder_pixels(picture, self.network.side)[None], first)
-        ids = torch.cat([prompt["input_ids"], said], dim=1)
-        earlier = int((prompt["input_ids"] == self.network.seg_id).sum())
+        batch = padded(rows, None, "token", self.encoder.tokenizer.pad_token_id or 0)
+        inputs = batch.to(first.device, first.dtype).inputs
+        pixels = np.stack([self.encoder.pictures.pixels(picture) for picture in pictures])
+        counts = (inputs["input_ids"] == self.network.seg_id).sum(1)
+        found = []
         with torch.inference_mode():
             output = self.network(
-                **{**prompt, "input_ids": ids, "attention_mask": torch.ones_like(ids)},
-                mask_pixels=pixels,
-                mask_counts=torch.tensor([earlier + count], device=ids.device),
-                logits_to_keep=torch.zeros(1, dtype=torch.long, device=ids.device),
+                **inputs,
+                mask_pixels=_moved(pixels, first),
+                mask_counts=counts,
+                logits_to_keep=torch.zeros(1, dtype=torch.long, device=first.device),
             )
-            logits = resized(output.masks[earlier:], (picture.height, picture.width))
-            masks = logits > 0
-            sums = (logits.sigmoid() * masks).sum((1, 2)) / masks.sum((1, 2)).clamp_min(1)
-        return Answer(text, masks.cpu().numpy().astype(np.uint8), sums.cpu().numpy().astype(np.float32))
+            every = output.masks.split(counts.tolist())
+            for masks, picture, (_, _, ids) in zip(every, pictures, said, strict=True):
+                own = masks[len(masks) - int((ids == self.network.seg_id).sum()) :]
+                logits = resized(own, (picture.height, picture.width))
+                inside = logits > 0
+                sums = (logits.sigmoid() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp_min(1)
+                found.append((inside.cpu().numpy().astype(np.uint8), sums.cpu().numpy().astype(np.float32)))
+        return found
 
 
 def _pointed(

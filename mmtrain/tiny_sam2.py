@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,26 @@ def make_tiny_sam2(
     """
     if side < 64 or side % 32:
         raise UsageError(f"tile: expected a multiple of 32 pixels from 64, got {side}")
+    return write_tiny(lambda: tiny_sam2(side, width), directory, seed=seed, force=force)
+
+
+def write_tiny(
+    build: Callable[[], Any], directory: str | Path, *, seed: int, force: bool
+) -> tuple[Path, int]:
+    """Write a model with random weights, whole or not at all.
+
+    Args:
+        build: makes the model.
+        directory: where to; made with its parents.
+        seed: of the weights.
+        force: replace a directory that is there.
+
+    Returns:
+        The directory, and how many weights.
+
+    Raises:
+        UsageError: something is there already.
+    """
     path = Path(directory)
     if path.exists() and any(path.iterdir() if path.is_dir() else [path]) and not force:
         raise UsageError(f"{path}: is there already; --force replaces it")
@@ -94,7 +115,7 @@ def make_tiny_sam2(
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = tiny_sam2(side, width)
+        model = build()
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)

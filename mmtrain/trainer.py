@@ -84,7 +84,8 @@ class Run:
         self.config = deepspeed_config(settings, self.world)
         self.stage = int(self.config["zero_optimization"]["stage"])
         self.order = _order(settings)
-        self.data = fingerprint(settings)
+        models = self.recipe.model_folders(settings) if hasattr(self.recipe, "model_folders") else {}
+        self.data = fingerprint(settings, models)
         resumed = self._to_resume()
         self.reader = Reader(
             settings.train,

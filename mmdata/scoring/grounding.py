@@ -124,6 +124,11 @@ class GroundingScorer:
         self._found += _matched(np.where(alike.reshape(iou.shape), iou, 0.0))
         return paired
 
+    def merge(self, later: GroundingScorer) -> None:
+        """Add the answers of another, as if they had been added here one by one."""
+        for name, value in vars(later).items():
+            setattr(self, name, getattr(self, name) + value)
+
     def result(self) -> Scores:
         """The scores of all answers so far."""
         masks = len(self._ious)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+FINDINGS = "MMTRAIN_FINDINGS"
+"""Environment variable of ranks: the file that says there were findings, by being there."""
 
 
 def ask_and_score(
@@ -24,36 +28,20 @@ def ask_and_score(
     nproc: int,
 ) -> int:
     """Ask all questions, on several ranks where wanted, then score the answers as `mmtrain score` does."""
-    from mmdata.errors import UsageError
     from mmdata.io.writer import atomic_writer
     from mmdata.scoring import find_task, score_file
     from mmdata.scoring.scorecard import load_data
     from mmdata.scoring.task import WAYS
     from mmtrain.cli._scores import as_json, as_text
-    from mmtrain.export import DESCRIPTION
 
     task = find_task(task_name)
     if test_file is not None:
         load_data(task, test_file)  # what is wrong with it is said before the model is asked
     if nproc > 1:
         # What is wrong with the arguments is said once, here, and not by every rank and their launcher.
-        if not (Path(model) / DESCRIPTION).is_file():
-            raise UsageError(
-                f"{model}: {DESCRIPTION} is missing; expected a directory that `mmtrain export` wrote"
-            )
         for _ in task.questions(Path(data)):
             pass
-        if "RANK" in os.environ:
-            raise UsageError("--nproc: a launcher has started this process already")
-        launcher = [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            f"--nproc-per-node={nproc}",
-        ]
-        command = [*launcher, "-m", "mmtrain", *without(sys.argv[1:], "--nproc")]
-        return subprocess.run(command).returncode  # noqa: S603
+        return on_ranks(model, nproc)
     asked = _ask(model, task, data, output, batch_size, limit, max_new_tokens, dtype)
     if asked.rank:
         return 0
@@ -70,6 +58,37 @@ def ask_and_score(
     with atomic_writer(str(Path(output) / "scores.json")) as file:
         file.write(as_json(card).encode())
     return 0
+
+
+def on_ranks(model: str, nproc: int) -> int:
+    """Run this command again in several processes; returns its exit code.
+
+    Raises:
+        UsageError: there is no such model, or a launcher has started this process already.
+    """
+    from mmdata.errors import UsageError
+    from mmtrain.export import DESCRIPTION
+
+    if not (Path(model) / DESCRIPTION).is_file():
+        raise UsageError(
+            f"{model}: {DESCRIPTION} is missing; expected a directory that `mmtrain export` wrote"
+        )
+    if "RANK" in os.environ:
+        raise UsageError("--nproc: a launcher has started this process already")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={nproc}"]
+    command = [*launcher, "-m", "mmtrain", *without(sys.argv[1:], "--nproc")]
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "findings"
+        code = subprocess.run(command, env={**os.environ, FINDINGS: str(told)}).returncode  # noqa: S603
+        return 1 if code == 0 and told.exists() else code
+
+
+def ended(findings: bool) -> int:
+    """The exit code of a command that had findings or none; a rank's launcher would take 1 for a failure."""
+    if findings and FINDINGS in os.environ:
+        Path(os.environ[FINDINGS]).touch()
+        return 0
+    return int(findings)
 
 
 def without(arguments: list[str], option: str) -> list[str]:

@@ -52,10 +52,11 @@ def command(
         str | None, typer.Option(metavar="FILE", help="drivelm: the challenge's test file, to score with.")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="questions: asked together, padded on the left; default 1.")
+        int | None,
+        typer.Option(min=1, help="grounding, questions: asked together, padded on the left; default 1."),
     ] = None,
     nproc: Annotated[
-        int | None, typer.Option(min=1, help="questions: processes that share them; default 1.")
+        int | None, typer.Option(min=1, help="grounding, questions: processes that share them; default 1.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Most records.")] = None,
     max_new_tokens: Annotated[
@@ -82,7 +83,7 @@ def command(
     if task not in TASKS and task not in all_tasks():
         raise UnknownName("task", task, [*TASKS, *all_tasks()])
     own = {
-        "grounding": {"media_root", "format", "text"},
+        "grounding": {"media_root", "format", "text", "batch_size", "nproc"},
         "regions": {"media_root", "frames"},
     }.get(task, {"scorer", "batch_size", "nproc", *(("test_file",) if task == "drivelm" else ())})
     given = {
@@ -142,12 +143,21 @@ def _file_task(
     import json
     from importlib import import_module
 
+    from mmtrain.cli._ask import ended, on_ranks
+    from mmtrain.evaluate.ranks import ranks
     from mmtrain.loading import load
     from mmtrain.quiet import quiet
 
+    nproc = options.pop("nproc", 1)
+    if nproc > 1:
+        import mmdata
+
+        mmdata.open(data, format=options.get("format"))  # what is wrong with it is said once
+        return on_ranks(model, nproc)
     quiet()
+    rank, _ = ranks()
     loaded = load(model, dtype=dtype)  # type: ignore[arg-type]
-    live = sys.stderr.isatty()
+    live = sys.stderr.isatty() and rank == 0
 
     def on_step(done: int, total: int) -> None:
         if live:
@@ -156,9 +166,11 @@ def _file_task(
     found = import_module(f"mmtrain.evaluate.{task}").evaluate(
         loaded, data, limit=limit, max_new_tokens=max_new_tokens, output=output, on_step=on_step, **options
     )
+    if rank:
+        return 0
     print(json.dumps(found.told, indent=1))
     for problem in found.bad:
         print(f"mmtrain: left out: {problem}", file=sys.stderr)
     if found.folder is not None:
         print(f"mmtrain: written: {found.folder}", file=sys.stderr)
-    return 1 if found.bad else 0
+    return ended(bool(found.bad))

@@ -13,7 +13,8 @@ NAME = "make-tiny"
 def command(
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
     family: Annotated[
-        str, typer.Option(help="internvl, qwen2_vl, qwen2_5_vl or llava_onevision; sam2: a mask decoder.")
+        str,
+        typer.Option(help="internvl, qwen2_vl, qwen2_5_vl or llava_onevision; sam2, sam3: a mask decoder."),
     ] = "internvl",
     text: Annotated[
         str | None, typer.Option(help="Text file that the tokenizer is trained on, a line a sample.")
@@ -24,7 +25,8 @@ def command(
     tile: Annotated[
         int,
         typer.Option(
-            help="Side of a tile in pixels, a multiple of 28; sam2: of a picture, 128 if left out, a multiple of 32."
+            help="Side of a tile in pixels, a multiple of 28; sam2: of a picture, 128 if left out, a multiple of 32; "
+            "sam3: 112, of 56."
         ),
     ] = 28,
     seed: Annotated[int, typer.Option(help="Of the weights.")] = 0,
@@ -41,6 +43,13 @@ def command(
         from mmtrain.tiny_sam2 import SIDE, make_tiny_sam2
 
         path, weights = make_tiny_sam2(output, side=SIDE if tile == 28 else tile, seed=seed, force=force)
+        print(f"{path}: {family}, {weights} weights", file=sys.stderr)
+        return 0
+    if family == "sam3":
+        from mmtrain import tiny_sam3
+
+        side = tiny_sam3.SIDE if tile == 28 else tile
+        path, weights = tiny_sam3.make_tiny_sam3(output, side=side, seed=seed, force=force)
         print(f"{path}: {family}, {weights} weights", file=sys.stderr)
         return 0
     lines = Path(text).read_text("utf-8").splitlines() if text else None

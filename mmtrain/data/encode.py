@@ -174,6 +174,10 @@ class Encoder:
         last = np.flatnonzero(np.diff((encoded.labels != IGNORED).astype(np.int8), prepend=0) == 1)[-1]
         return encoded.input_ids[:last], encoded.input_ids[last:], encoded.media
 
+    def row(self, ids: npt.NDArray[np.int64], media: dict[str, npt.NDArray[Any]]) -> Encoded:
+        """A conversation without labels of ids (L,) and the inputs of its pictures: what `prompt` gives, and an answer."""
+        return self._made(ids, np.full_like(ids, IGNORED), dict(media), 0)
+
     def dummy(self) -> Encoded:
         """A segment that trains nothing: one picture of zeros, no labels."""
         tokens, tiles = [self._filler()], 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmdata.errors import UsageError
@@ -14,8 +16,14 @@ EDGE = 1 << 20
 """Bytes of a file's beginning and end that the digest covers, besides its length."""
 
 
-def fingerprint(settings: Settings) -> dict[str, Any]:
-    """All that the data order follows from, and a digest of each training file, as JSON."""
+def fingerprint(settings: Settings, models: Mapping[str, Path] | None = None) -> dict[str, Any]:
+    """All that the data order follows from, and a digest of each training file, as JSON.
+
+    Args:
+        settings: of the run.
+        models: directories that the recipe takes weights from besides the model's: the key of the config that names each,
+            and where it lies.
+    """
     s = settings
     cycle = s.mixture in ("geopixel", "xcomposer")
     return {
@@ -23,6 +31,7 @@ def fingerprint(settings: Settings) -> dict[str, Any]:
         "batch_size": s.per_device_train_batch_size if cycle else None,
         "seed": s.seed,
         "files": [_file(source) for source in s.train],
+        "models": {key: _model(folder) for key, folder in (models or {}).items()},
     }
 
 
@@ -34,6 +43,12 @@ def _file(source: Source) -> dict[str, Any]:
         "unit": source.unit,
         "digest": _digest(source.path),
     }
+
+
+def _model(folder: Path) -> dict[str, str]:
+    """Config and weights of a model directory, each with its digest."""
+    found = [folder / "config.json", *sorted(folder.glob("*.safetensors")), *sorted(folder.glob("*.bin"))]
+    return {path.name: _digest(str(path)) for path in found if path.exists()}
 
 
 def _digest(path: str) -> str:
@@ -60,8 +75,10 @@ def check_same(saved: dict[str, Any], now: dict[str, Any]) -> list[str]:
         Warnings: files with other content but as many records; the order of positions is the same.
 
     Raises:
-        UsageError: another mixture, seed, set of files, weight or number of records: the order cannot be continued.
+        UsageError: another mixture, seed, set of files, weight or number of records: the order cannot be continued; or other
+            weights in a model directory that the recipe takes some from.
     """
+    _check_models(saved.get("models", {}), now["models"])
     wrong = [
         f"{key} was {saved[key]}, now {now[key]}"
         for key in ("mixture", "batch_size", "seed")
@@ -84,3 +101,14 @@ def check_same(saved: dict[str, Any], now: dict[str, Any]) -> list[str]:
             "begin a run with another output_dir from exported weights"
         )
     return warnings
+
+
+def _check_models(saved: dict[str, dict[str, str]], now: dict[str, dict[str, str]]) -> None:
+    for key, before in saved.items():
+        after = now.get(key, {})
+        other = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        if other:
+            raise UsageError(
+                f"resume: {key}: {', '.join(other)}: not what the checkpoint was trained with; what is frozen of it comes from "
+                "there: go back to it, or begin a run with another output_dir from exported weights"
+            )

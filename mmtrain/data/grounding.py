@@ -3,7 +3,7 @@
 Further inputs, one after the other over the pictures with masks (K) and their masks (N) of a sample or batch:
 
 ``mask_pixels``
-    (K, 3, S, S) float32: the picture, both sides resized to the decoder's input (bilinear, as SAM 2 does), normalised.
+    (K, 3, S, S) float32: the picture as the decoder takes it (see `DecoderPictures`).
 ``mask_counts``
     (K,) int64: how many of the masks lie on each picture.
 ``mask_sizes``
@@ -27,8 +27,7 @@ from mmdata.errors import DataError
 from mmdata.masks.coarse import target_size
 from mmdata.masks.placed import DrawnMask, MaskSource
 from mmtrain.data.encode import IGNORED, Encoded, Encoder, MediaEncoder, Size, Tiles, media_path
-from mmtrain.data.internvl import MEAN, STD
-from mmtrain.data.pictures import load_rgb
+from mmtrain.data.pictures import decoded_once, load_rgb
 from schemas.sample import BoxMask, PhrasePart, PolygonMask
 
 if TYPE_CHECKING:
@@ -51,6 +50,29 @@ class Target(NamedTuple):
     mask: DrawnMask
 
 
+class DecoderPictures(NamedTuple):
+    """How a mask decoder takes pictures, as the image processor of SAM 2 and SAM 3 has it.
+
+    Attributes:
+        side: of its input, in pixels.
+        mean: taken off each channel, scaled to 0..1.
+        deviation: what the rest is divided by.
+    """
+
+    side: int
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+    def pixels(self, picture: Image.Image) -> npt.NDArray[np.float32]:
+        """A picture (RGB), both sides resized (bilinear, aspect ratio not kept) and normalised: (3, side, side)."""
+        square = np.asarray(picture.resize((self.side, self.side), Image.Resampling.BILINEAR))
+        scaled = square.transpose(2, 0, 1).astype(np.float32)
+        scaled /= np.float32(255)
+        scaled -= np.array(self.mean, np.float32)[:, None, None]
+        scaled /= np.array(self.deviation, np.float32)[:, None, None]
+        return scaled
+
+
 class GroundingEncoder(Encoder):
     """Makes tensors of grounded samples; others come out as the chat recipe has them.
 
@@ -58,7 +80,7 @@ class GroundingEncoder(Encoder):
         tokenizer: knows ``[SEG]`` as one token.
         template: chat template, or its name.
         media: the family's way with pictures.
-        side: side of the mask decoder's input in pixels.
+        pictures: how the mask decoder takes pictures.
         mask_size: longer side at which masks are compared; None: their full size.
 
     Raises:
@@ -66,10 +88,16 @@ class GroundingEncoder(Encoder):
     """
 
     def __init__(
-        self, tokenizer: Any, template: Any, media: MediaEncoder | None, *, side: int, mask_size: int | None
+        self,
+        tokenizer: Any,
+        template: Any,
+        media: MediaEncoder | None,
+        *,
+        pictures: DecoderPictures,
+        mask_size: int | None,
     ) -> None:
         super().__init__(tokenizer, template, media)
-        self.side, self.mask_size = side, mask_size
+        self.pictures, self.mask_size = pictures, mask_size
         self.seg_id = self._one(SEG)
 
     def measure(self, sample: Sample, root: str | None = None, max_tiles: int | None = None) -> Size:
@@ -89,10 +117,12 @@ class GroundingEncoder(Encoder):
                 cannot be drawn.
         """
         found = targets(sample, root)
-        encoded = super().encode(sample, root, max_tiles)
-        if found:
+        if not found:
+            return super().encode(sample, root, max_tiles)
+        with decoded_once():  # the language side's encoder and the decoder's take the same pictures
+            encoded = super().encode(sample, root, max_tiles)
             encoded.media |= self._masks(sample, found, root)
-            encoded.counts[UNIT] = float(len(found))
+        encoded.counts[UNIT] = float(len(found))
         return encoded
 
     def _tokens(
@@ -115,7 +145,7 @@ class GroundingEncoder(Encoder):
             masks = [target.mask for target in group]
             size = target_size(masks[0].size, self.mask_size)
             picture = load_rgb(media_path(sample.media[media].paths[0], root))
-            pixels.append(decoder_pixels(picture, self.side))
+            pixels.append(self.pictures.pixels(picture))
             counts.append(len(masks))
             sizes.append(size)
             drawn += [mask.draw(size).reshape(-1) for mask in masks]
@@ -125,16 +155,6 @@ class GroundingEncoder(Encoder):
             "mask_sizes": np.array(sizes, np.int64),
             "mask_targets": np.concatenate(drawn),
         }
-
-
-def decoder_pixels(picture: Image.Image, side: int) -> npt.NDArray[np.float32]:
-    """A picture as the mask decoder's image encoder takes it: (3, side, side) float32, aspect ratio not kept."""
-    square = np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
-    scaled = square.transpose(2, 0, 1).astype(np.float32)
-    scaled /= np.float32(255)
-    scaled -= MEAN
-    scaled /= STD
-    return scaled
 
 
 def _grounded(sample: Sample) -> list[list[int]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -26,17 +29,39 @@ def header_size(path: str) -> tuple[int, int]:
         raise DataError(f"{path}: cannot be opened as a picture: {error}") from None
 
 
+_KEPT: ContextVar[dict[str, Image.Image] | None] = ContextVar("_KEPT", default=None)
+
+
+@contextmanager
+def decoded_once() -> Iterator[None]:
+    """Within it `load_rgb` decodes each file once: for samples whose pictures go into two encoders.
+
+    A picture that is given out twice is one object: nobody may change it.
+    """
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
 def load_rgb(path: str) -> Image.Image:
     """A picture in RGB, EXIF rotation not applied, as the trainers load it.
 
     Raises:
         DataError: it cannot be decoded to its end.
     """
+    kept = _KEPT.get()
+    if kept is not None and path in kept:
+        return kept[path]
     try:
         with Image.open(path) as picture:
-            return picture.convert("RGB")
+            rgb = picture.convert("RGB")
     except Exception as error:
         raise DataError(f"{path}: cannot be decoded: {error}") from None
+    if kept is not None:
+        kept[path] = rgb
+    return rgb
 
 
 def image_processor(model: str | Path, kind: str) -> Any:

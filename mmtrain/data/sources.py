@@ -63,6 +63,19 @@ class BadSample:
         return f"{self.source}: record {self.record}: {self.reason}"
 
 
+def reason_of(error: Exception, path: str, record: int) -> str:
+    """What is wrong with a record, for a message that tells its file and number already.
+
+    A record that cannot be decoded brings both along; its line, where the message has one, is kept.
+    """
+    text = str(error)
+    here = f"{path}: record {record}"
+    for after in (": ", ", "):
+        if text.startswith(here + after):
+            return text[len(here + after) :]
+    return text or type(error).__name__
+
+
 class Reader:
     """Reads, measures and encodes records of several sources.
 
@@ -108,7 +121,7 @@ class Reader:
     def bad(self, source: int, record: int, error: Exception) -> BadSample:
         """What is reported of a record that cannot be used."""
         file = self.sources[source]
-        return BadSample(file.name or file.path, record, str(error) or type(error).__name__)
+        return BadSample(file.name or file.path, record, reason_of(error, file.path, record))
 
     def _fits(self, size: Size) -> None:
         if size.tokens > self.max_length:

@@ -7,8 +7,8 @@ true ones (`mmdata.scoring.grounding`). What was predicted is written as GeoPixe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,8 @@ from mmdata import masks
 from mmdata.errors import DataError, UsageError
 from mmdata.scoring.grounding import GroundingScorer, Scores
 from mmtrain.data.grounding import targets
+from mmtrain.data.sources import reason_of
+from mmtrain.evaluate.ranks import gathered, ranks, share
 from mmtrain.evaluate.results import SCORES, Evaluated, write_json
 from mmtrain.predict import phrases
 from schemas.sample import MediaPart, PhrasePart, Sample, SampleTurn, TextPart
@@ -36,6 +38,7 @@ def evaluate(
     text: Literal["own", "given"] = "own",
     limit: int | None = None,
     max_new_tokens: int = 512,
+    batch_size: int = 1,
     output: str | Path | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Evaluated:
@@ -50,8 +53,11 @@ def evaluate(
             are the model's.
         limit: most records.
         max_new_tokens: an answer ends there at the latest.
+        batch_size: questions asked and drawn together; the same answers but for rounding.
         output: folder for `PREDICTIONS` (answers with masks), `PLAIN` (answers without) and `SCORES`.
-        on_step: called after every record with how many are done, of how many.
+        on_step: called after every record with how many are done, of how many; both of this rank.
+
+    Under a launcher, each rank takes a share of the records; every one returns the scores of all, rank 0 writes.
 
     Raises:
         UsageError: the model draws no masks, or the file cannot be opened.
@@ -62,38 +68,50 @@ def evaluate(
         )
     dataset = mmdata.open(data, format=format)
     total = len(dataset) if limit is None else min(limit, len(dataset))
-    scorer = GroundingScorer()
-    bad: list[str] = []
-    grounded: list[dict[str, Any]] = []
-    plain: list[dict[str, Any]] = []
-    for record in range(total):
+    rank, world = ranks()
+    own = share(total, rank, world)
+    part = _Part()
+    waiting: list[_Asked] = []
+
+    def answer(some: list[_Asked]) -> None:
+        """Answer all questions of some records together, or each record alone where one of them cannot be used."""
+        questions = [question for one in some for question in one.questions]
+        try:
+            said = _said(model, questions, media_root, text, max_new_tokens, batch_size)
+        except (DataError, OSError) as error:
+            if len(some) == 1:
+                part.bad.append(f"{data}: record {some[0].record}: {reason_of(error, data, some[0].record)}")
+            else:
+                for one in some:
+                    answer([one])
+        else:
+            for one in some:
+                for question in one.questions:
+                    part.add(one.record, question, next(said))
+
+    for done, record in enumerate(own, 1):
         try:
             sample = dataset.sample(record)
-            found = list(_answers(model, sample, media_root, text, max_new_tokens))
+            waiting.append(_Asked(record, list(_questions(sample, media_root))))
         except (DataError, OSError) as error:
-            bad.append(f"{data}: record {record}: {error}")
-            found = []
-        for number, answer, true in found:
-            scorer.add(
-                answer.masks,
-                true.masks,
-                scores=answer.scores.tolist(),
-                phrases=phrases(answer.text),
-                true_phrases=true.phrases,
-            )
-            written = _record(sample, number, answer, record)
-            (grounded if len(answer.masks) else plain).append(written)
+            part.bad.append(f"{data}: record {record}: {reason_of(error, data, record)}")
+        if sum(len(one.questions) for one in waiting) >= batch_size or done == len(own):
+            answer(waiting)
+            waiting = []
         if on_step is not None:
-            on_step(record + 1, total)
-    scores = scorer.result()
+            on_step(done, len(own))
+    whole = _Part()
+    for one in gathered(part, world):
+        whole.extend(one)
+    scores = whole.scorer.result()
     folder = None if output is None else Path(output)
-    if folder is not None:
+    if folder is not None and rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / PREDICTIONS, grounded)
-        write_json(folder / PLAIN, plain)
-        told = {"task": "grounding", "data": data, "text": text, **finite(scores), "bad": bad}
+        write_json(folder / PREDICTIONS, whole.grounded)
+        write_json(folder / PLAIN, whole.plain)
+        told = {"task": "grounding", "data": data, "text": text, **finite(scores), "bad": whole.bad}
         write_json(folder / SCORES, told)
-    return Evaluated(scores, bad, folder, finite(scores))
+    return Evaluated(scores, whole.bad, folder, finite(scores))
 
 
 def finite(scores: Scores) -> dict[str, Any]:
@@ -112,10 +130,52 @@ class _Truth:
     phrases: list[str]
 
 
-def _answers(
-    model: Model, sample: Sample, root: str | None, text: str, most: int
-) -> Iterator[tuple[int, Answer, _Truth]]:
-    """Of every answer with masks: the number of its turn, what the model says, and what is true."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """An answer with masks to be compared: its sample, the number of its turn, and what is true."""
+
+    sample: Sample
+    number: int
+    true: _Truth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """The questions of a record."""
+
+    record: int
+    questions: list[_Question]
+
+
+@dataclass(slots=True)
+class _Part:
+    """What was found of some records, in their order."""
+
+    scorer: GroundingScorer = field(default_factory=GroundingScorer)
+    bad: list[str] = field(default_factory=list)
+    grounded: list[dict[str, Any]] = field(default_factory=list)
+    plain: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, record: int, question: _Question, answer: Answer) -> None:
+        self.scorer.add(
+            answer.masks,
+            question.true.masks,
+            scores=answer.scores.tolist(),
+            phrases=phrases(answer.text),
+            true_phrases=question.true.phrases,
+        )
+        written = _record(question.sample, question.number, answer, record)
+        (self.grounded if len(answer.masks) else self.plain).append(written)
+
+    def extend(self, later: _Part) -> None:
+        self.scorer.merge(later.scorer)
+        self.bad += later.bad
+        self.grounded += later.grounded
+        self.plain += later.plain
+
+
+def _questions(sample: Sample, root: str | None) -> Iterator[_Question]:
+    """The answers with masks."""
     import numpy as np
 
     every = iter(targets(sample, root))
@@ -124,18 +184,27 @@ def _answers(
             continue
         parts = [part for part in turn.parts if isinstance(part, PhrasePart)]
         own = [next(every) for part in parts for _ in part.objects]
-        if not own:
-            continue
-        true = _Truth(
-            np.stack([target.mask.draw() for target in own]),
-            [(part.text or "").strip() for part in parts for _ in part.objects],
-        )
+        if own:
+            true = _Truth(
+                np.stack([target.mask.draw() for target in own]),
+                [(part.text or "").strip() for part in parts for _ in part.objects],
+            )
+            yield _Question(sample, number, true)
+
+
+def _said(
+    model: Model, questions: Sequence[_Question], root: str | None, text: str, most: int, together: int
+) -> Iterator[Answer]:
+    """What the model says to each question."""
+    said: list[Answer] = []
+    for start in range(0, len(questions), together):
+        some = questions[start : start + together]
         if text == "given":
-            answer = model.follow(sample, number, root=root)
+            said += model.follows([(one.sample, one.number) for one in some], root=root)
         else:
-            before = replace(sample, turns=sample.turns[:number])
-            answer = model.reply(before, root=root, max_new_tokens=most)
-        yield number, answer, true
+            before = [replace(one.sample, turns=one.sample.turns[: one.number]) for one in some]
+            said += model.replies(before, root=root, max_new_tokens=most)
+    return iter(said)
 
 
 def _record(sample: Sample, number: int, answer: Answer, record: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A vision-language model with a mask decoder: the hidden state at each ``[SEG]`` prompts SAM 2's decoder.
+"""A vision-language model with a mask decoder: the hidden state at each ``[SEG]`` prompts the decoder of SAM 2 or SAM 3.
 
 After GeoPixel (``model/geopixel.py``): the last hidden state at ``[SEG]`` goes through two linear layers to one prompt
 embedding, and the decoder draws one mask for it on the picture.
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+from mmtrain.heads.mask_decoders import KINDS
 
 if TYPE_CHECKING:
     from mmtrain.sections.grounding import Losses
@@ -42,7 +44,7 @@ class Grounded(nn.Module):
 
     Args:
         vlm: an image-text-to-text model, with adapters or without.
-        decoder: a ``Sam2Model``.
+        decoder: of a kind that `mmtrain.heads.mask_decoders` knows.
         seg_id: id of ``[SEG]``.
         losses: weights of the loss terms, carried for the recipe.
     """
@@ -54,7 +56,7 @@ class Grounded(nn.Module):
         self.seg_id = seg_id
         self.losses = losses
         config = decoder.config
-        # As while training: SAM 2 would otherwise choose among several masks when the first looks unstable.
+        # As while training: the decoder would otherwise choose among several masks when the first looks unstable.
         decoder.mask_decoder.dynamic_multimask_via_stability = False
         width = vlm.config.get_text_config().hidden_size
         self.projection = nn.Sequential(
@@ -71,7 +73,9 @@ class Grounded(nn.Module):
         """Set which parts are trained; what no mask depends on never is."""
         for name, weight in self.decoder.named_parameters():
             if name.startswith("vision_encoder."):
-                weight.requires_grad_(encoder)
+                weight.requires_grad_(
+                    encoder and not name.startswith(KINDS[self.decoder.config.model_type].unused)
+                )
             else:
                 inner = name.removeprefix("mask_decoder.")
                 used = not inner.startswith(UNUSED) and not (
@@ -116,7 +120,8 @@ class Grounded(nn.Module):
         """Features of pictures (K, 3, S, S), from fine to coarse, as the decoder takes them: (K, C, h, w) each."""
         trained = any(p.requires_grad for p in self.decoder.vision_encoder.parameters())
         with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
-            fine, middle, coarse = self.decoder.vision_encoder(pixels, return_dict=True).fpn_hidden_states
+            pyramid = self.decoder.vision_encoder(pixels, return_dict=True).fpn_hidden_states
+        fine, middle, coarse = pyramid[:3]
         head = self.decoder.mask_decoder
         nothing_before = self.decoder.no_memory_embedding.view(1, -1, 1, 1)
         return [head.conv_s0(fine), head.conv_s1(middle), coarse + nothing_before]

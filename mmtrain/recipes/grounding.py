@@ -6,13 +6,13 @@ is cross entropy of the answers' tokens plus binary cross entropy and Dice of th
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import UsageError
-from mmtrain.data.grounding import MARKS, SEG, UNIT, GroundingEncoder
+from mmtrain.data.grounding import MARKS, SEG, UNIT, DecoderPictures, GroundingEncoder
 from mmtrain.families import family_of
+from mmtrain.heads.mask_decoders import config_of, kind_of, side_of
 from mmtrain.losses import LABEL, Term, forward_nll
 from mmtrain.parts import apply_parts, grouped, parameter_groups
 from mmtrain.recipes import chat
@@ -42,20 +42,24 @@ def decoder_path(settings: Settings) -> Path:
     """Where the mask decoder lies.
 
     Raises:
-        UsageError: nowhere, or it is no SAM 2.
+        UsageError: nowhere, or it is of no known kind.
     """
     named = section(settings).decoder_name_or_path
     path = Path(named) if named else Path(settings.model) / DECODER
-    what = "grounding.decoder_name_or_path"
-    if not (path / "config.json").exists():
-        raise UsageError(
-            f"{what}: {path}: no mask decoder there; expected a local directory of a Sam2Model "
-            "(`mmtrain make-tiny --family sam2` writes a tiny one)"
-        )
-    kind = json.loads((path / "config.json").read_text("utf-8")).get("model_type")
-    if kind not in ("sam2", "sam2_video"):
-        raise UsageError(f"{what}: {path}: model type {kind!r}, expected sam2")
+    try:
+        config_of(path)
+    except UsageError as error:
+        raise UsageError(f"grounding.decoder_name_or_path: {error}") from None
     return path
+
+
+def model_folders(settings: Settings) -> dict[str, Path]:
+    """Directories that weights come from besides the language model's, by the config's key: a resumed run needs the same.
+
+    Raises:
+        UsageError: as `decoder_path`.
+    """
+    return {"grounding.decoder_name_or_path": decoder_path(settings)}
 
 
 def model_config(settings: Settings) -> dict[str, Any]:
@@ -83,13 +87,14 @@ def make_encoder(settings: Settings) -> GroundingEncoder:
         UsageError: tokenizer, template or models do not fit.
     """
     config = chat.model_config(settings)
-    decoder = json.loads((decoder_path(settings) / "config.json").read_text("utf-8"))
+    path = decoder_path(settings)
+    kind = kind_of(path)
     template = settings.template or family_of(config["model_type"]).template
     return GroundingEncoder(
         load_tokenizer(settings),
         template,
         chat.make_media(settings, config),
-        side=int(decoder.get("prompt_encoder_config", {}).get("image_size", 1024)),
+        pictures=DecoderPictures(side_of(path), kind.mean, kind.deviation),
         mask_size=section(settings).mask_size,
     )
 
@@ -100,25 +105,23 @@ def make_model(settings: Settings, tokenizer: Any) -> Any:
     Raises:
         UsageError: weights cannot be loaded, or nothing would be trained.
     """
-    from transformers import Sam2Model
-
     path = decoder_path(settings)
     vlm = chat.load_model(settings)
     try:
-        decoder = Sam2Model.from_pretrained(path, dtype=vlm.dtype, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"grounding.decoder_name_or_path: {path}: cannot be loaded: {error}") from None
+        decoder = kind_of(path).load(path, vlm.dtype)
+    except UsageError as error:
+        raise UsageError(f"grounding.decoder_name_or_path: {error}") from None
     return _built(vlm, decoder, settings, tokenizer)
 
 
 def empty_model(settings: Settings, tokenizer: Any) -> Any:
     """The same without weights, on the device of the context."""
-    from transformers import AutoConfig, AutoModelForImageTextToText, Sam2Config, Sam2Model
+    from transformers import AutoConfig, AutoModelForImageTextToText
 
     config = AutoConfig.from_pretrained(settings.model, local_files_only=True)
     vlm = AutoModelForImageTextToText.from_config(config)  # type: ignore[no-untyped-call]
-    decoder = Sam2Model(Sam2Config.from_pretrained(decoder_path(settings), local_files_only=True))
-    return _built(vlm, decoder, settings, tokenizer)
+    path = decoder_path(settings)
+    return _built(vlm, kind_of(path).empty(path), settings, tokenizer)
 
 
 def _built(vlm: Any, decoder: Any, settings: Settings, tokenizer: Any) -> Any:
@@ -185,7 +188,6 @@ def load(directory: str | Path, dtype: Any) -> Any:
         UsageError: part of it is missing.
     """
     from safetensors.torch import load_file
-    from transformers import Sam2Model
 
     from mmtrain.heads.grounding import Grounded
 
@@ -195,7 +197,7 @@ def load(directory: str | Path, dtype: Any) -> Any:
             raise UsageError(f"{folder}: {name} is missing; expected a directory that `mmtrain export` wrote")
     tokenizer = chat.tokenizer_of(folder)
     vlm = chat.load(folder, dtype)
-    decoder = Sam2Model.from_pretrained(folder / DECODER, dtype=dtype, local_files_only=True)
+    decoder = kind_of(folder / DECODER).load(folder / DECODER, dtype)
     model = Grounded(vlm, decoder, tokenizer.convert_tokens_to_ids(SEG), Losses()).to(dtype)
     model.projection.load_state_dict(load_file(folder / PROJECTION))
     return model.eval()

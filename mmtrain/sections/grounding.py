@@ -38,8 +38,8 @@ class Grounding(Strict):
     """The mask decoder and how it is trained (`recipe: grounding`)."""
 
     decoder_name_or_path: str | None = None
-    """Local directory of a Sam2Model (`mmtrain make-tiny --family sam2` writes a tiny one); left out, the decoder that lies
-    in model_name_or_path, as `mmtrain export` writes it."""
+    """Local directory of a Sam2Model or Sam3TrackerModel (`mmtrain make-tiny --family sam2` writes a tiny one); left out, the
+    decoder that lies in model_name_or_path, as `mmtrain export` writes it."""
     encoder: Head = Head(tuning="frozen")
     """The decoder's image encoder."""
     decoder: Head = Head()

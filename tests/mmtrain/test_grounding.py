@@ -13,19 +13,17 @@ torch = pytest.importorskip("torch")
 
 sys.path.insert(0, str(Path(__file__).parent))
 import scenes  # noqa: E402
+from recipe_runs import FROZEN, LORA, RUN, ZERO, batch_of, built, learned  # noqa: E402
+from recipe_runs import losses as told_losses  # noqa: E402
 
 from mmdata.errors import UsageError  # noqa: E402
 from mmtrain.tiny import make_tiny  # noqa: E402
 from mmtrain.tiny_sam2 import make_tiny_sam2  # noqa: E402
+from mmtrain.tiny_sam3 import make_tiny_sam3  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*is_gradient_checkpointing:FutureWarning"
 )  # peft asks for it
-
-ZERO = {stage: {"zero_optimization": {"stage": stage}} for stage in (0, 1, 2, 3)}
-ZERO[3]["zero_optimization"]["stage3_param_persistence_threshold"] = 0  # every weight is cut and gathered
-LORA = {"language": {"tuning": "lora"}, "vision": {"tuning": "frozen"}, "lora": {"dropout": 0.0, "r": 4}}
-FROZEN = {"tuning": "frozen"}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +31,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny language model whose tokenizer knows no [SEG], and a tiny decoder."""
     folder = tmp_path_factory.mktemp("grounding")
     make_tiny_sam2(folder / "sam2", side=64)
+    make_tiny_sam3(folder / "sam3", side=56)
+    make_tiny_sam2(folder / "other", side=64, seed=1)
     make_tiny("internvl", folder / "vlm", text=["Where is the red square?", "The corner."])
     return folder
 
@@ -44,57 +44,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def plain(models: Path, data: dict[str, Path], output: Path, *kinds: str, **more: Any) -> dict[str, Any]:
     """Settings as JSON."""
-    section = {"decoder_name_or_path": str(models / "sam2"), **more.pop("section", {})}
+    section = {"decoder_name_or_path": "sam2", **more.pop("section", {})}
+    section["decoder_name_or_path"] = str(models / section["decoder_name_or_path"])
     return {
         "model": str(models / "vlm"),
         "output_dir": str(output),
         "recipe": "grounding",
         "section": section,
         "train": [{"path": str(data[k]), "media_root": str(data[k].parent)} for k in kinds or tuple(data)],
-        "max_length": 256,
         "max_tiles": 2,
         "packed_tiles": 8,
-        "max_steps": 3,
-        "learning_rate": 1e-3,
-        "dtype": "fp32",
-        "dataloader_num_workers": 0,
-        "report_to": [],
-        "save_steps": 0,
+        **RUN,
         **more,
-    }
-
-
-def built(settings: dict[str, Any]) -> tuple[Any, Any]:
-    """The model and the encoder of settings."""
-    from mmtrain.recipes import grounding
-    from mmtrain.settings import from_plain
-
-    made = from_plain(settings)
-    encoder = grounding.make_encoder(made)
-    return grounding.make_model(made, encoder.tokenizer), encoder
-
-
-def batch_of(
-    encoder: Any, settings: dict[str, Any], places: list[tuple[int, int]], packing: bool = True
-) -> Any:
-    from mmtrain.data.loader import Batches
-    from mmtrain.data.sources import Reader
-    from mmtrain.settings import from_plain
-
-    reader = Reader(from_plain(settings).train, encoder, max_length=256)
-    make = Batches(reader, packing=packing, filler=True, reduction="token", stop=True)
-    return make.collate([reader.encode(*place) for place in places])
-
-
-def learned(model: Any, batch: Any, units: int = 1) -> set[str]:
-    """Names of the weights that get a gradient."""
-    from mmtrain.recipes import grounding
-
-    model.train()
-    terms = grounding.loss(model, batch)
-    sum(term.total * term.weight for term in terms.values()).backward()
-    return {
-        name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.abs().sum() > 0)
     }
 
 
@@ -120,6 +81,7 @@ ALL = {"vision", "projector", "language", "decoder.vision_encoder", "decoder.mas
     ("changes", "expected"),
     [
         ({"section": {"encoder": {"tuning": "full"}}}, ALL),
+        ({"section": {"encoder": {"tuning": "full"}, "decoder_name_or_path": "sam3"}}, ALL),
         ({}, ALL - {"decoder.vision_encoder"}),
         ({"section": {"decoder": FROZEN}}, {"vision", "projector", "language", "projection"}),
         (
@@ -128,14 +90,16 @@ ALL = {"vision", "projector", "language", "decoder.vision_encoder", "decoder.mas
         ),
         (LORA | {"projector": FROZEN}, {"adapter", "rows", "decoder.mask_decoder", "projection"}),
     ],
-    ids=["all", "default", "decoder frozen", "language and decoder", "lora"],
+    ids=["all", "all with sam3", "default", "decoder frozen", "language and decoder", "lora"],
 )
 def test_gradients_reach_exactly_what_is_trained(
     changes: dict[str, Any], expected: set[str], models: Path, data: dict[str, Path], tmp_path: Path
 ) -> None:
     settings = plain(models, data, tmp_path, "rle", **changes)
     model, encoder = built(settings)
-    found = learned(model, batch_of(encoder, settings, [(0, 0), (0, 1)]))
+    from mmtrain.recipes import grounding
+
+    found = learned(model, batch_of(encoder, settings, [(0, 0), (0, 1)]), grounding)
     assert parts(found) == expected
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     # Adapters begin with one side 0, behind which the other has no gradient yet; a frozen [SEG]-less row has none either.
@@ -192,6 +156,8 @@ def test_mask_tokens_are_added_and_their_rows_trained(
 
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
+    from mmtrain.recipes import grounding
+
     bare = tmp_path / "bare"
     shutil.copytree(models / "vlm", bare)
     for file in ("tokenizer.json", "tokenizer_config.json"):
@@ -206,7 +172,7 @@ def test_mask_tokens_are_added_and_their_rows_trained(
     model, encoder = built(settings)
     assert len(encoder.tokenizer) == before + 3
     assert model.vlm.get_input_embeddings().weight.shape[0] == before + 3
-    assert "rows" in parts(learned(model, batch_of(encoder, settings, [(0, 1)])))
+    assert "rows" in parts(learned(model, batch_of(encoder, settings, [(0, 1)]), grounding))
     with pytest.raises(UsageError, match="language: frozen"):
         built(plain(models, data, tmp_path, "rle", model=str(bare), language=FROZEN))
 
@@ -221,7 +187,7 @@ def test_a_missing_decoder_is_told_before_anything_is_loaded(
     with pytest.raises(UsageError, match="no mask decoder there"):
         grounding.model_config(from_plain(wrong))
     wrong = plain(models, data, tmp_path, section={"decoder_name_or_path": str(models / "vlm")})
-    with pytest.raises(UsageError, match="expected sam2"):
+    with pytest.raises(UsageError, match="expected sam2 or sam2_video or sam3_tracker"):
         grounding.model_config(from_plain(wrong))
 
 
@@ -229,13 +195,12 @@ def test_a_missing_decoder_is_told_before_anything_is_loaded(
 
 
 def losses(result: dict[str, Any]) -> list[tuple[float, ...]]:
-    assert "error" not in result, result
-    names = ("loss", "loss_ce", "loss_bce", "loss_dice")
-    return [tuple(entry[name] for name in names) for entry in result["log"] if "loss" in entry]
+    return told_losses(result, "loss", "loss_ce", "loss_bce", "loss_dice")
 
 
+@pytest.mark.parametrize("decoder", ["sam2", "sam3"])
 def test_a_run_falls_evaluates_and_comes_back_from_its_export(
-    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any
+    decoder: str, models: Path, data: dict[str, Path], tmp_path: Path, launch: Any
 ) -> None:
     """One process: a mixture of all kinds, terms by name, held-out masks; export, load, predict, evaluate, validate."""
     import mmdata
@@ -246,25 +211,20 @@ def test_a_run_falls_evaluates_and_comes_back_from_its_export(
 
     start, finish = launch
     held = [{"path": str(data["rle"]), "media_root": str(data["rle"].parent)}]
-    run = plain(models, data, tmp_path / "run", eval=held, eval_steps=6, max_steps=6, save_steps=6)
-    bad = scenes.write(tmp_path, "bad.json", json.loads(data["rle"].read_text()))
-    records = json.loads(bad.read_text())
-    records[1]["conversations"][1]["value"] += " <p> more </p> [SEG]"
-    bad.write_text(json.dumps(records))
-    wrong = [{"path": str(bad), "media_root": str(data["rle"].parent)}]
-    stop = {**run, "train": wrong, "output_dir": str(tmp_path / "stop")}
-    left = {**stop, "on_bad_sample": "quarantine", "output_dir": str(tmp_path / "left"), "max_steps": 2}
-    found, stopped, quarantined = finish(start([run, stop, left], tmp_path / "w"), tmp_path / "w")
+    section = {"decoder_name_or_path": decoder}
+    run = plain(models, data, tmp_path / "run", eval=held, eval_steps=6, max_steps=6, section=section)
+    other = {**run, "max_steps": 8, "section": {"decoder_name_or_path": str(models / "other")}}
+    found, refused = finish(start([run, other], tmp_path / "w"), tmp_path / "w")
 
+    # Weights that stay as they are come from the decoder's directory: a resumed run needs the same.
+    assert "grounding.decoder_name_or_path: " in refused["error"]
+    assert "model.safetensors" in refused["error"]
     told = losses(found)
     assert told[-1][0] < told[0][0]
     for loss, ce, bce, dice in told:
         assert loss == pytest.approx(1.0 * ce + 2.0 * bce + 0.5 * dice, rel=1e-6)
     (evaluation,) = [e for e in found["log"] if "eval_loss" in e]
     assert evaluation.keys() >= {"eval_loss_bce", "eval_ciou", "eval_giou", "eval_recall"}
-    assert "bad.json: record 1" in stopped["error"]
-    assert "[SEG]" in stopped["error"]
-    assert quarantined["bad_samples"] >= 1
 
     done = export(tmp_path / "run", tmp_path / "model")
     assert done.difference == 0.0
@@ -300,6 +260,22 @@ def test_a_run_falls_evaluates_and_comes_back_from_its_export(
         assert shown.size == (80, 60)
 
 
+def test_a_bad_record_stops_the_run_or_is_left_out(
+    models: Path, data: dict[str, Path], tmp_path: Path, launch: Any
+) -> None:
+    start, finish = launch
+    records = json.loads(data["rle"].read_text())
+    records[1]["conversations"][1]["value"] += " <p> more </p> [SEG]"
+    bad = scenes.write(tmp_path, "bad.json", records)
+    wrong = [{"path": str(bad), "media_root": str(data["rle"].parent)}]
+    stop = plain(models, data, tmp_path / "stop", train=wrong)
+    left = {**stop, "on_bad_sample": "quarantine", "output_dir": str(tmp_path / "left"), "max_steps": 2}
+    stopped, quarantined = finish(start([stop, left], tmp_path / "w"), tmp_path / "w")
+    assert "bad.json: record 1" in stopped["error"]
+    assert "[SEG]" in stopped["error"]
+    assert quarantined["bad_samples"] >= 1
+
+
 def test_loading_something_else_is_told(models: Path, tmp_path: Path) -> None:
     import mmtrain
 
@@ -307,7 +283,14 @@ def test_loading_something_else_is_told(models: Path, tmp_path: Path) -> None:
         mmtrain.load(models / "vlm")
 
 
-CASES = (("full", {}, True), ("full", {}, False), ("lora", LORA, True))
+EVERY = ("rle", "polygons", "image", "text")
+CASES: tuple[tuple[str, dict[str, Any], bool, tuple[str, ...]], ...] = (
+    ("full", {}, True, EVERY),
+    ("full", {}, False, EVERY),
+    ("lora", LORA, True, EVERY),
+    ("no-masks", {"max_steps": 2}, True, ("image", "text")),
+    ("text", {"max_steps": 2}, True, ("text",)),
+)
 
 
 def matrix(
@@ -315,20 +298,20 @@ def matrix(
 ) -> list[Any]:
     runs = []
     for stage in stages:
-        for name, changes, packing in CASES:
+        for name, changes, packing, kinds in CASES:
             more = {"packing": packing, "gradient_accumulation_steps": accumulation, "deepspeed": ZERO[stage]}
             # A sequence holds about one sample: most steps have a rank with masks beside one without.
             more |= {"packing_window": 4} if packing else {"per_device_train_batch_size": 1}
             more |= {"section": {"encoder": {"tuning": "full"}}, "max_steps": 4, **changes}
-            runs.append(plain(models, data, folder / f"{stage}-{name}-{packing}", **more))
+            runs.append(plain(models, data, folder / f"{stage}-{name}-{packing}", *kinds, **more))
     return runs
 
 
 def agree(models: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stages: list[int]) -> None:
     start, finish = launch
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = finish(start(matrix(models, data, one, 2, [0]), one), one, 500)
-    together = finish(start(matrix(models, data, two, 1, stages), two, ranks=2), two, 550)
+    alone = finish(start(matrix(models, data, one, 2, [0]), one), one, 900)
+    together = finish(start(matrix(models, data, two, 1, stages), two, ranks=2), two, 1800)
     for number, result in enumerate(together):
         expected = alone[number % len(CASES)]
         for ours, theirs in zip(losses(result), losses(expected), strict=True):
@@ -354,9 +337,9 @@ def test_a_killed_run_goes_on_bit_for_bit(
     more = {"max_steps": 7, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
     whole, cut = (plain(models, data, tmp_path / name, **more) for name in ("whole", "cut"))
     killed = start([{**cut, "kill_after": 5}], tmp_path / "killed", 2)
-    killed.communicate(timeout=500)
+    killed.communicate(timeout=900)
     assert killed.returncode != 0
-    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 500)
+    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 900)
     assert resumed["first_step"] == 4
     assert losses(resumed) == losses(expected)
     assert resumed["order_hash"] == expected["order_hash"]

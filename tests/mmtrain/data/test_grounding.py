@@ -17,9 +17,11 @@ import scenes
 
 from mmdata import masks
 from mmtrain.data.encode import Encoded
-from mmtrain.data.grounding import GroundingEncoder
+from mmtrain.data.grounding import DecoderPictures, GroundingEncoder
 from mmtrain.data.internvl import InternVLMedia
 from mmtrain.data.sources import BadSample, Reader, Source
+
+PICTURES = DecoderPictures(64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def encoder(tokenizer: Any) -> GroundingEncoder:
     own = copy.deepcopy(tokenizer)
     own.add_tokens(["[SEG]", "<p>", "</p>"], special_tokens=True)
     return GroundingEncoder(
-        own, "internvl2_5", InternVLMedia(tile=28, tokens=1, max_tiles=2), side=64, mask_size=None
+        own, "internvl2_5", InternVLMedia(tile=28, tokens=1, max_tiles=2), pictures=PICTURES, mask_size=None
     )
 
 
@@ -83,6 +85,25 @@ def test_pixels_are_the_picture_at_the_decoders_size(encoder: GroundingEncoder, 
     assert np.allclose(pixels.transpose(1, 2, 0), (square - mean) / std, atol=1e-5)
 
 
+def test_a_picture_is_decoded_once_for_both_encoders(
+    encoder: GroundingEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import ImageFile
+
+    path = scenes.make(tmp_path)["rle"]
+    loaded: list[str] = []
+    decode = ImageFile.ImageFile.load
+
+    def counted(self: Any) -> Any:
+        if self.fp is not None and getattr(self, "tile", None):
+            loaded.append(self.filename)
+        return decode(self)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    good(encoder, path)
+    assert [name for name in loaded if name.endswith("0.png")] == [str(tmp_path / "0.png")]
+
+
 def test_samples_without_masks_are_as_for_chat(encoder: GroundingEncoder, tmp_path: Path) -> None:
     files = scenes.make(tmp_path)
     assert good(encoder, files["image"]).media.keys() == {"pixel_values"}
@@ -91,7 +112,9 @@ def test_samples_without_masks_are_as_for_chat(encoder: GroundingEncoder, tmp_pa
 
 
 def test_masks_can_be_compared_at_another_size(encoder: GroundingEncoder, tmp_path: Path) -> None:
-    small = GroundingEncoder(encoder.tokenizer, encoder.template, encoder.media, side=64, mask_size=37)
+    small = GroundingEncoder(
+        encoder.tokenizer, encoder.template, encoder.media, pictures=PICTURES, mask_size=37
+    )
     one = good(small, scenes.make(tmp_path)["rle"], 1)
     assert one.media["mask_sizes"].tolist() == [[32, 37]]
     assert len(one.media["mask_targets"]) == 2 * 32 * 37
