@@ -129,6 +129,7 @@ class Settings:
     max_grad_norm: float = 1.0
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_ratio: float = 0.03
+    warmup_steps: int = 0
     num_train_epochs: float = 1.0
     max_steps: int = -1
     seed: int = 42

@@ -299,7 +299,8 @@ class Run:
         *found, tokens, samples, bad_count = sums.tolist()
         counts = dict(zip(units, found, strict=True))
         self._quarantine(bad, int(bad_count))
-        rate = schedule.factor(self.step, self.total, round(self.total * s.warmup_ratio), s.lr_scheduler_type)
+        warmup = s.warmup_steps or round(self.total * s.warmup_ratio)
+        rate = schedule.factor(self.step, self.total, warmup, s.lr_scheduler_type)
         for group in self.engine.optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
         means: dict[str, Any] = {}

@@ -5,12 +5,9 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from mmdata.errors import UnknownName, UsageError
-
-if TYPE_CHECKING:
-    from mmtrain.config import Config
 
 _CPU = {"device": "cpu", "pin_memory": True}
 
@@ -37,7 +34,41 @@ PRESETS: dict[str, dict[str, Any]] = {
 """``zero_optimization`` of each preset; what is not said is DeepSpeed's default."""
 
 
-def deepspeed_json(config: Config) -> dict[str, Any]:
+class Batching(Protocol):
+    """What of a config DeepSpeed's JSON has to agree with."""
+
+    @property
+    def deepspeed(self) -> str | dict[str, Any]:
+        """A preset's name, a file or the JSON itself."""
+        ...
+
+    @property
+    def per_device_train_batch_size(self) -> int:
+        """Rows of a micro-batch."""
+        ...
+
+    @property
+    def gradient_accumulation_steps(self) -> int:
+        """Micro-batches of a step."""
+        ...
+
+    @property
+    def max_grad_norm(self) -> float:
+        """Gradients are clipped to it."""
+        ...
+
+    @property
+    def bf16(self) -> bool:
+        """Whether weights are bfloat16."""
+        ...
+
+    @property
+    def fp16(self) -> bool:
+        """Whether weights are float16."""
+        ...
+
+
+def deepspeed_json(config: Batching) -> dict[str, Any]:
     """The JSON that `deepspeed` of a config stands for, batch sizes not filled in.
 
     Raises:
@@ -68,7 +99,7 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def check(found: dict[str, Any], config: Config, where: str) -> None:
+def check(found: dict[str, Any], config: Batching, where: str) -> None:
     """Compare a DeepSpeed JSON with the config.
 
     Raises:
@@ -104,7 +135,7 @@ def check(found: dict[str, Any], config: Config, where: str) -> None:
         raise UsageError(f"{where}: " + "; ".join(wrong))
 
 
-def filled(config: Config, world: int) -> dict[str, Any]:
+def filled(config: Batching, world: int) -> dict[str, Any]:
     """The JSON as the engine gets it, batch sizes filled in for a number of ranks.
 
     Raises:
@@ -135,6 +166,6 @@ def filled(config: Config, world: int) -> dict[str, Any]:
     return found
 
 
-def stage(config: Config) -> int:
+def stage(config: Batching) -> int:
     """The ZeRO stage of a config."""
     return int(deepspeed_json(config).get("zero_optimization", {}).get("stage", 0))

@@ -14,7 +14,7 @@ from mmtrain.data.sources import Source
 
 if TYPE_CHECKING:
     from mmdata.mixing.mixture import Mixture, Mode
-    from mmtrain.config import DataFile
+    from mmtrain.config.fields import DataFile
 
 
 def sources(files: Sequence[DataFile], *, mode: Mode = "exact", given_num: bool = True) -> tuple[Source, ...]:

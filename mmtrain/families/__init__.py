@@ -45,6 +45,7 @@ class Family:
         unused: settings that say nothing to this family, and the refusal of each.
         branches: regular expression over module names: what vision layers add to their input, tile by tile (group 1 is
             the layer's number), and drop path may leave out; None: there is no such thing.
+        prepare: changes a loaded model in place so that it takes what `media` makes; weights and names stay.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Family:
     media: Callable[[Settings, dict[str, Any]], MediaEncoder]
     unused: Mapping[str, str] = field(default_factory=dict)
     branches: str | None = None
+    prepare: Callable[[Any], None] | None = None
 
     def check(self, settings: Settings) -> None:
         """Refuse settings that would do nothing.

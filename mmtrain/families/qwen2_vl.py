@@ -8,7 +8,6 @@ whatever it holds, and ZeRO-3 never waits.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from mmtrain.data.encode import Tiles, media_path
 from mmtrain.data.pictures import header_size, image_processor, load_rgb
 from mmtrain.data.video import FrameRule, Frames, FrameSource
 from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule, not_tiled
+from mmtrain.families._frames import one_size, scaled, video_config
 
 if TYPE_CHECKING:
     from mmtrain.data.regions_canvas import Canvas, Canvases
@@ -230,34 +230,20 @@ class QwenMedia:
 
     def _frames(self, taken: Frames, path: str) -> tuple[npt.NDArray[np.float32], tuple[int, int, int]]:
         """Patches (times * rows * columns, 3 * 2 * patch * patch) of a video, and its grid; as the video processor's."""
-        import torch
-        import torch.nn.functional as F  # noqa: N812 - the name everybody knows
-
         p = self.processor
-        sizes = {picture.size for picture in taken.pictures}
-        if len(sizes) > 1:
-            raise DataError(
-                f"{path}: frames of different sizes: {', '.join(f'{w}x{h}' for w, h in sorted(sizes))}"
-            )
-        width, height = taken.pictures[0].size
+        width, height = one_size(taken, path)
         count = len(taken.pictures)
         h, w = self._grid(path, height, width, self._video_edges(count))
-        stacked = torch.from_numpy(np.stack([np.asarray(picture) for picture in taken.pictures]))
-        frames = stacked.permute(0, 3, 1, 2)
-        if (h * p.patch_size, w * p.patch_size) != (height, width):
-            size = (h * p.patch_size, w * p.patch_size)
-            frames = F.interpolate(frames, size, mode="bicubic", antialias=True)
-        scale = 1.0 / p.rescale_factor
-        mean = (torch.tensor(p.image_mean) * scale).view(3, 1, 1)
-        std = (torch.tensor(p.image_std) * scale).view(3, 1, 1)
-        scaled = frames.to(torch.float32).sub_(mean).div_(std)
+        frames = scaled(
+            taken, h * p.patch_size, w * p.patch_size, p.image_mean, p.image_std, p.rescale_factor
+        )
         times, merge, patch, deep = (
             count // p.temporal_patch_size,
             p.merge_size,
             p.patch_size,
             p.temporal_patch_size,
         )
-        cut = scaled.reshape(times, deep, 3, h // merge, merge, patch, w // merge, merge, patch)
+        cut = frames.reshape(times, deep, 3, h // merge, merge, patch, w // merge, merge, patch)
         flat = cut.permute(0, 3, 6, 4, 7, 2, 1, 5, 8).reshape(times * h * w, 3 * deep * patch**2)
         return flat.contiguous().numpy(), (times, h, w)
 
@@ -293,23 +279,13 @@ def media(settings: Settings, config: dict[str, Any]) -> QwenMedia:
 
 
 def video_pixels(model: Path, token: int) -> VideoPixels:
-    """What the model directory says of its video processor: a file of its own, a part of the processor's, or the pictures'.
+    """What the model directory says of its video processor (see `video_config`).
 
     Args:
         model: the directory.
         token: pixels that become a token.
     """
-    found: dict[str, Any] = {}
-    for name, key in (
-        ("video_preprocessor_config.json", None),
-        ("processor_config.json", "video_processor"),
-        ("preprocessor_config.json", None),
-    ):
-        if (model / name).exists():
-            read = json.loads((model / name).read_text("utf-8"))
-            found = read if key is None else read.get(key) or {}
-            if found:
-                break
+    found = video_config(model)
     size = found.get("size") or {}
     budget = int(found.get("max_video_tokens", 128_000) * token * 0.9)
     return VideoPixels(

@@ -114,6 +114,7 @@ def load_model(settings: Settings) -> Any:
         )
     except (OSError, ValueError) as error:
         raise UsageError(f"model: {settings.model}: cannot be loaded: {error}") from None
+    _prepared(model)
     if settings.use_liger_kernel:
         apply_liger(model)
     if settings.vision.drop_path_rate:
@@ -157,7 +158,15 @@ def load(directory: str | Path, dtype: Any) -> Any:
         )
     except (OSError, ValueError) as error:
         raise UsageError(f"{directory}: cannot be loaded: {error}") from None
-    return model.eval()
+    return _prepared(model).eval()
+
+
+def _prepared(model: Any) -> Any:
+    """The model, taking what its family's encoder makes."""
+    prepare = family_of(model.config.model_type).prepare
+    if prepare is not None:
+        prepare(model)
+    return model
 
 
 def loss(model: Any, batch: Batch) -> dict[str, Term]:

@@ -103,7 +103,8 @@ def test_every_setting_of_the_trainer_can_be_written(tmp_path: Path) -> None:
     assert settings.deepspeed["zero_optimization"]["stage"] == 2
     assert [source.path for source in settings.train] == [str(data)]
     # A setting without a key would silently keep its default.
-    from mmtrain.config import _OWN, _RENAMED, _SAME, SECTIONS
+    from mmtrain.config import SECTIONS
+    from mmtrain.config.run import _OWN, _RENAMED, _SAME
 
     own = _OWN - {"data", "given_num", "bf16", "fp16", *SECTIONS}
     reached = {*_SAME, *_RENAMED.values(), "train", "eval", "dtype", "section"} | own

@@ -299,13 +299,18 @@ def test_a_run_falls_and_comes_back_from_its_export(
     assert json.loads(line).keys() == {"video", "caption", "pred"}
 
 
-def test_another_family_is_told_early(data: dict[str, Path], tmp_path: Path) -> None:
+def test_a_family_without_known_features_is_told_early(
+    model: Path, data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmtrain.heads.regions_features import VIEWS
     from mmtrain.recipes import regions
     from mmtrain.settings import from_plain
 
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "mllama"}))
-    with pytest.raises(UsageError, match="expected an InternVL model, got model type 'qwen2_vl'"):
-        regions.model_config(from_plain(plain(tmp_path, data, tmp_path)))
+    monkeypatch.delitem(VIEWS, "internvl")
+    with pytest.raises(
+        UsageError, match="model type 'internvl' is not one of qwen2_vl, qwen2_5_vl, llava_onevision"
+    ):
+        regions.model_config(from_plain(plain(model, data, tmp_path)))
 
 
 def test_the_preflight_stops_mismatches_with_file_record_and_reason(

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 FAMILIES = ["internvl", "qwen2_vl", "qwen2_5_vl", "llava_onevision"]
-VIDEOS = {"internvl", "qwen2_vl", "qwen2_5_vl"}
 LORA = {"language": {"tuning": "lora"}, "vision": {"tuning": "lora"}, "projector": {"tuning": "full"}}
 CASES = {
     "packed": {"max_length": 1024},
@@ -69,6 +68,7 @@ def runs(
             for case in cases:
                 own = {
                     **plain,
+                    "train": [{"path": str(data / "data.jsonl")}],
                     "model": str(models / family),
                     "output_dir": str(folder / f"{stage}-{family}-{case}"),
                     "max_steps": 2,
@@ -78,8 +78,6 @@ def runs(
                     "lora": {"r": 4, "dropout": 0.0},
                     **CASES[case],
                 }
-                if family in VIDEOS:
-                    own["train"] = [{"path": str(data / "data.jsonl")}]
                 if family != "internvl":
                     del own["max_tiles"]
                 made.append(own)
