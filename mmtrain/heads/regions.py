@@ -228,7 +228,7 @@ def means_of_clusters(tokens: torch.Tensor, most: int) -> torch.Tensor:
         shares = F.one_hot(start, count).to(tokens.dtype)
         centres = shares @ tokens
         for _ in range(ROUNDS):
-            nearest = torch.cdist(tokens[None], centres[None]).square()[0].argmin(1)
+            nearest = torch.cdist(tokens, centres, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
             members = F.one_hot(nearest, most).to(tokens.dtype).T
             sizes = members.sum(1, keepdim=True)
             shares = torch.where(sizes > 0, members / sizes.clamp_min(1), shares)

@@ -250,7 +250,7 @@ def colours(
     [
         ("qwen2_5_vl", ["image", "v1"], {}),
         ("llava_onevision", ["v1"], {"merge": "clusters", "tokens": 2}),
-        ("qwen2_vl", ["v1"], {"merge": "tokens"}),
+        pytest.param("qwen2_vl", ["v1"], {"merge": "tokens"}, marks=pytest.mark.slow),
     ],
     ids=["qwen2_5_vl", "llava_onevision", "qwen2_vl"],
 )
