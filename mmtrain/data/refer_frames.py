@@ -181,6 +181,19 @@ def _part(media: Media, facts: Facts) -> tuple[int, int]:
     return first, last - first
 
 
+def frames_at(media: Media, root: str | None, numbers: Sequence[int]) -> list[Image.Image]:
+    """Frames of a video by number.
+
+    Raises:
+        DataError: the video cannot be used, or lacks one of them.
+    """
+    there = facts_of(media, root).frames
+    missing = [number for number in numbers if not 0 <= number < there]
+    if missing:
+        raise DataError(f"{media.paths[0]}: no frame {missing[0]}: the video has {there}")
+    return [Image.fromarray(frame) for frame in _decoded(media, root, numbers)]
+
+
 _CACHE: OrderedDict[tuple[str, int], npt.NDArray[np.uint8]] = OrderedDict()
 
 

@@ -155,7 +155,11 @@ def test_batches_without_regions_touch_the_module_and_change_nothing(
         assert all(p.grad is not None and not p.grad.any() for p in network.projection.parameters())
 
 
-@pytest.mark.parametrize("section", [{}, {"merge": "tokens", "tokens": 2}], ids=["mean", "tokens"])
+@pytest.mark.parametrize(
+    "section",
+    [{}, {"merge": "tokens", "tokens": 2}, {"merge": "clusters"}],
+    ids=["mean", "tokens", "clusters"],
+)
 def test_the_loss_does_not_depend_on_batch_mates_or_packing(
     section: dict[str, Any], model: Path, data: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -173,6 +177,20 @@ def test_the_loss_does_not_depend_on_batch_mates_or_packing(
     expected = sum(total([place], True) for place in places)
     assert total(places, True) == pytest.approx(expected, rel=1e-5)
     assert total(places, False) == pytest.approx(expected, rel=1e-5)
+
+
+def test_counts_that_do_not_fit_stop_instead_of_shifting(
+    model: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = plain(model, data, tmp_path, "v1")
+    network, encoder = built(settings)
+    inputs = batch_of(encoder, settings, [(0, 0), (0, 1)]).inputs
+    sizes, ids = inputs["region_sizes"], inputs["input_ids"]
+    with pytest.raises(ValueError, match="features of the vision encoder where"):
+        network(**{**inputs, "region_sizes": sizes + torch.tensor([1, 0, 0])}, use_cache=False)
+    fewer = torch.where(ids == network.region_id, 0, ids)
+    with pytest.raises(ValueError, match="0 <region> for 4 tokens of regions"):
+        network(**{**inputs, "input_ids": fewer}, use_cache=False)
 
 
 def test_answers_follow_the_masks(model: Path, data: dict[str, Path], tmp_path: Path) -> None:
@@ -360,7 +378,7 @@ def matrix(
             more = {"packing": packing, "gradient_accumulation_steps": accumulation, "deepspeed": ZERO[stage]}
             # About a sample a sequence: most steps have a rank with regions beside one without.
             more |= {"max_length": 300, "packing_window": 4} if packing else {}
-            runs.append(plain(model, data, folder / f"{stage}-{name}", **more, max_steps=4, **changes))
+            runs.append(plain(model, data, folder / f"{stage}-{name}", **more, max_steps=3, **changes))
     return runs
 
 
@@ -380,13 +398,16 @@ def test_two_ranks_equal_one_on_mixed_batches_in_every_stage(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [0, 2, 3])
-@pytest.mark.parametrize("changes", [{}, LORA, MODULE_ONLY], ids=["full", "lora", "stage 1"])
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [(0, {}), (2, LORA), (3, {}), (3, MODULE_ONLY)],
+    ids=["zero 0, full", "zero 2, lora", "zero 3, full", "zero 3, stage 1"],
+)
 def test_a_killed_run_goes_on_bit_for_bit(
     model: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stage: int, changes: dict[str, Any]
 ) -> None:
     start, finish = launch
-    more = {"max_steps": 7, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
+    more = {"max_steps": 6, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
     whole, cut = (plain(model, data, tmp_path / name, **more) for name in ("whole", "cut"))
     killed = start([{**cut, "kill_after": 5}], tmp_path / "killed", 2)
     killed.communicate(timeout=500)
