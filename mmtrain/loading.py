@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from mmdata.errors import DataError, UsageError
 from mmtrain.data.encode import media_path
 from mmtrain.data.pictures import header_size, load_rgb
+from mmtrain.pointing import asked
 from schemas.sample import (
     Media,
-    MediaPart,
-    Part,
-    RegionPart,
-    RLEMask,
     Sample,
-    SampleObject,
     SampleTurn,
-    TextPart,
 )
 
 if TYPE_CHECKING:
@@ -91,11 +86,9 @@ class Model:
         Raises:
             DataError: the picture cannot be read, or the masks do not fit the question, the picture or the model.
         """
-        parts, objects = _pointed(question, regions)
-        if objects and self.recipe != "regions":
+        sample = asked(Media("image", [image]), question, [{"": mask} for mask in regions])
+        if sample.objects and self.recipe != "regions":
             raise DataError(f"a model of the recipe {self.recipe} takes no regions; expected one of regions")
-        turn = SampleTurn("user", [MediaPart(0), *parts])
-        sample = Sample([turn], media=[Media("image", [image])], objects=objects)
         return self.reply(sample, max_new_tokens=max_new_tokens)
 
     def reply(self, sample: Sample, *, root: str | None = None, max_new_tokens: int = 512) -> Answer:
@@ -298,26 +291,6 @@ class Model:
                 sums = (logits.sigmoid() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp_min(1)
                 found.append((inside.cpu().numpy().astype(np.uint8), sums.cpu().numpy().astype(np.float32)))
         return found
-
-
-def _pointed(
-    question: str, regions: Sequence[npt.NDArray[np.uint8]]
-) -> tuple[list[Part], list[SampleObject]]:
-    """A question in parts, the k-th ``<region>`` being the k-th mask; without masks it is text as it stands."""
-    from mmdata import masks
-
-    if not regions:
-        return [TextPart(question)], []
-    first, *rest = question.split("<region>")
-    if len(rest) != len(regions):
-        raise DataError(f"{len(rest)} <region> in the question for {len(regions)} masks")
-    parts: list[Part] = [TextPart(first)]
-    objects = []
-    for number, (mask, text) in enumerate(zip(regions, rest, strict=True)):
-        rle = masks.encode(mask)
-        objects.append(SampleObject({"": RLEMask((int(mask.shape[0]), int(mask.shape[1])), rle["counts"])}))
-        parts += [RegionPart(number), TextPart(text)]
-    return parts, objects
 
 
 def _moved(array: Any, like: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,23 +15,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from mmdata import masks
+from mmdata.errors import DataError
 from mmtrain.data.pictures import load_rgb
+from mmtrain.pointing import COLORS, asked, read_masks, shown
+from mmtrain.pointing import described as regions_of
+from schemas.sample import Media
 
 if TYPE_CHECKING:
     from mmtrain.loading import Answer, Model
 
 ANSWER, OVERLAY = "answer.json", "overlay.png"
-
-COLORS = (
-    (240, 50, 230),
-    (66, 212, 244),
-    (245, 130, 49),
-    (60, 180, 75),
-    (67, 99, 216),
-    (230, 25, 75),
-    (191, 239, 69),
-)
-"""Of masks, one after the other, over again after the last."""
 
 _PHRASE = re.compile(
     r"(?:<p>(?P<phrase>(?:(?!<p>|</p>|\[SEG\]).)*)</p>\s*)?(?P<masks>(?:\[SEG\]\s*)*\[SEG\])", re.DOTALL
@@ -102,36 +96,46 @@ def predict(
     output: str | Path,
     *,
     regions: Sequence[str] = (),
+    video: bool = False,
     max_new_tokens: int = 512,
 ) -> Predicted:
     """Ask, and write the answer into a folder.
 
     Args:
         model: see `mmtrain.load`.
-        image: path of a picture.
+        image: path of a picture, or of a video.
         question: what to ask.
         output: folder, made with its parents.
-        regions: of each ``<region>`` of the question a picture of its mask: what is not black belongs to it.
+        regions: of each ``<region>`` of the question a picture of its mask (for a video ``FRAME=PATH``, several after
+            commas): what is not black belongs to it.
+        video: whether `image` is a video.
         max_new_tokens: the answer ends there at the latest.
 
     Raises:
         DataError: a picture cannot be read, or the masks do not fit.
     """
-    pointed = [(np.asarray(load_rgb(path)).max(2) > 0).astype(np.uint8) for path in regions]
-    answer = model.answer(image, question, regions=pointed, max_new_tokens=max_new_tokens)
+    if regions and model.recipe != "regions":
+        raise DataError(f"a model of the recipe {model.recipe} takes no regions; expected one of regions")
+    sample = asked(
+        Media("video" if video else "image", [image]), question, [read_masks(one, video) for one in regions]
+    )
+    answer = model.reply(sample, max_new_tokens=max_new_tokens)
+    drawn = None
+    if model.draws:
+        drawn = overlay(load_rgb(image), answer.masks)
+    elif regions:
+        drawn = shown(sample, answer.text)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"image": image, "question": question, "answer": answer.text, "masks": described(answer)}
+    told: dict[str, Any] = {"video" if video else "image": image, "question": question, "answer": answer.text}
+    told |= {"regions": regions_of(sample)} if regions else {"masks": described(answer)}
     _write(folder / ANSWER, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
-    shown = None
-    if model.draws:
-        from io import BytesIO
-
-        stream = BytesIO()
-        overlay(load_rgb(image), answer.masks).save(stream, "PNG")
-        shown = folder / OVERLAY
-        _write(shown, stream.getvalue())
-    return Predicted(answer, folder / ANSWER, shown)
+    if drawn is None:
+        return Predicted(answer, folder / ANSWER, None)
+    stream = BytesIO()
+    drawn.save(stream, "PNG")
+    _write(folder / OVERLAY, stream.getvalue())
+    return Predicted(answer, folder / ANSWER, folder / OVERLAY)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -53,10 +53,10 @@ def command(
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, help="grounding, questions: asked together, padded on the left; default 1."),
+        typer.Option(min=1, help="Records asked together, padded on the left; default 1."),
     ] = None,
     nproc: Annotated[
-        int | None, typer.Option(min=1, help="grounding, questions: processes that share them; default 1.")
+        int | None, typer.Option(min=1, help="Processes that share the records; default 1.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Most records.")] = None,
     max_new_tokens: Annotated[
@@ -84,7 +84,7 @@ def command(
         raise UnknownName("task", task, [*TASKS, *all_tasks()])
     own = {
         "grounding": {"media_root", "format", "text", "batch_size", "nproc"},
-        "regions": {"media_root", "frames"},
+        "regions": {"media_root", "frames", "batch_size", "nproc"},
     }.get(task, {"scorer", "batch_size", "nproc", *(("test_file",) if task == "drivelm" else ())})
     given = {
         "media_root": media_root,
@@ -150,9 +150,7 @@ def _file_task(
 
     nproc = options.pop("nproc", 1)
     if nproc > 1:
-        import mmdata
-
-        mmdata.open(data, format=options.get("format"))  # what is wrong with it is said once
+        _readable(task, data, options)  # what is wrong with it is said once
         return on_ranks(model, nproc)
     quiet()
     rank, _ = ranks()
@@ -174,3 +172,14 @@ def _file_task(
     if found.folder is not None:
         print(f"mmtrain: written: {found.folder}", file=sys.stderr)
     return ended(bool(found.bad))
+
+
+def _readable(task: str, data: str, options: dict[str, Any]) -> None:
+    if task == "regions":
+        from mmtrain.evaluate.regions import read
+
+        read(data)
+    else:
+        import mmdata
+
+        mmdata.open(data, format=options.get("format"))

@@ -12,21 +12,30 @@ NAME = "predict"
 
 def command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory that `mmtrain export` wrote.")],
-    image: Annotated[str, typer.Option(help="The picture.")],
     question: Annotated[str, typer.Option(help="What to ask about it.")],
+    image: Annotated[str | None, typer.Option(help="The picture.")] = None,
+    video: Annotated[
+        str | None, typer.Option(help="A video instead: a file, a gif or a folder of frames.")
+    ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", help="Folder for answer.json and overlay.png.")
     ] = "prediction",
     region: Annotated[
         list[str] | None,
-        typer.Option(metavar="MASK", help="Picture of a mask, one for each <region> of the question."),
+        typer.Option(
+            metavar="MASK",
+            help="Picture of a mask, one for each <region> of the question; of a video FRAME=MASK, several after commas.",
+        ),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="The answer ends there at the latest.")] = 512,
     dtype: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16; default: fp32 on a CPU, else bf16.")
     ] = None,
 ) -> int:
-    """Ask about a picture; prints the answer, writes it with its masks as RLE, and the picture with masks laid over."""
+    """Ask about a picture or video; prints the answer, writes it with masks as RLE, and the picture with masks laid over.
+
+    With regions: outlined and numbered beside question and answer; of a video every frame with a mask.
+    """
     from mmdata.errors import UsageError
     from mmtrain.loading import load
     from mmtrain.predict import predict
@@ -34,9 +43,20 @@ def command(
 
     if dtype not in (None, "fp32", "bf16", "fp16"):
         raise UsageError(f"--dtype: expected fp32, bf16 or fp16, got {dtype}")
+    path = video or image
+    if path is None or (video and image):
+        raise UsageError("expected --image FILE or --video FILE")
     quiet()
     loaded = load(model, dtype=dtype)  # type: ignore[arg-type]
-    done = predict(loaded, image, question, output, regions=region or (), max_new_tokens=max_new_tokens)
+    done = predict(
+        loaded,
+        path,
+        question,
+        output,
+        regions=region or (),
+        video=video is not None,
+        max_new_tokens=max_new_tokens,
+    )
     print(done.answer.text)
     count = len(done.answer.masks)
     what = f"{count} {'mask' if count == 1 else 'masks'}, " if loaded.draws else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mmtrain.data.pictures import header_size, load_rgb
 from mmtrain.data.video import FrameRule, FrameSource
 
 if TYPE_CHECKING:
+    from mmtrain.data.regions_canvas import Canvas, Canvases
     from schemas.sample import Media
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
@@ -28,6 +30,7 @@ class InternVLMedia:
 
     Attributes:
         tile: side of a tile in pixels (``force_image_size``).
+        patch: side of a patch of the vision encoder in pixels.
         tokens: tokens of a tile; None: by InternVL's formula, 256 for 448 pixels.
         min_tiles: ``min_dynamic_patch``.
         max_tiles: ``max_dynamic_patch``; several pictures of a sample share it.
@@ -37,6 +40,7 @@ class InternVLMedia:
     """
 
     tile: int = 448
+    patch: int = 14
     tokens: int | None = None
     min_tiles: int = 1
     max_tiles: int = INTERNVL_MAX_TILES
@@ -71,6 +75,36 @@ class InternVLMedia:
             else:
                 found.append([Grid(1, 1)] * self.frames.count(one, root))
         return found
+
+    def canvases(self, media: list[Media], root: str | None, max_tiles: int | None) -> Canvases:
+        """Patches of the vision encoder before any are merged, on the tiles that show a part of a picture.
+
+        A tile's patches lie in rows; the class token is not counted. The thumbnail's lie on no canvas.
+        """
+        from mmtrain.data.regions_canvas import Canvas, Canvases, even, tiled
+
+        side, first = self.tile // self.patch, 0
+        found: list[list[Canvas]] = []
+        for one, grids in zip(media, self.grids(media, root, max_tiles), strict=True):
+            height, width = self._size(one, root)
+            found.append([])
+            for grid in grids:
+                cells = tiled(grid.rows, grid.columns, side, first * side * side)
+                found[-1].append(Canvas(even(height, len(cells)), even(width, cells.shape[1]), cells))
+                first += self.tiles_of(grid).tiles
+        return Canvases(found, first * side * side)
+
+    def features(self, inputs: Mapping[str, npt.NDArray[Any]]) -> int:
+        """How many patches the tiles have."""
+        return len(inputs["pixel_values"]) * (self.tile // self.patch) ** 2
+
+    def _size(self, one: Media, root: str | None) -> tuple[int, int]:
+        """(height, width) of a picture or of a video's frames."""
+        if one.kind == "image":
+            width, height = header_size(media_path(one.paths[0], root))
+        else:
+            width, height = self.frames.size(one, root)
+        return height, width
 
     def pixels(
         self, media: list[Media], root: str | None, max_tiles: int | None

@@ -73,12 +73,14 @@ class ReferFrames:
         sampling: ``uniform``; ``fps``: `fps` a second, or `most` evenly where that would be more.
         fps: see `sampling`.
         must: first path of a video -> numbers of frames that are always taken.
+        multiple: `count` and `take` repeat the last frame up to a multiple of it, for models that merge frames in time.
     """
 
     most: int = 8
     sampling: Literal["uniform", "fps"] = "uniform"
     fps: float = 1.0
     must: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    multiple: int = 1
 
     def numbers(self, media: Media, root: str | None) -> list[int]:
         """Numbers of the frames taken, ascending.
@@ -101,7 +103,13 @@ class ReferFrames:
 
     def count(self, media: Media, root: str | None) -> int:
         """How many frames `take` gives; decodes nothing."""
-        return len(self.numbers(media, root))
+        count = len(self.numbers(media, root))
+        return count + self._repeats(count)
+
+    def size(self, media: Media, root: str | None) -> tuple[int, int]:
+        """(width, height) of the frames in pixels."""
+        height, width = facts_of(media, root).size
+        return width, height
 
     def take(self, media: Media, root: str | None) -> Frames:
         """The frames, decoded.
@@ -111,9 +119,13 @@ class ReferFrames:
         """
         taken = self.numbers(media, root)
         pictures = [Image.fromarray(frame) for frame in _decoded(media, root, taken)]
+        pictures += pictures[-1:] * self._repeats(len(pictures))
         fps = facts_of(media, root).fps
         apart = (taken[-1] - taken[0]) / (len(taken) - 1) / fps if fps and len(taken) > 1 else None
         return Frames(pictures, apart)
+
+    def _repeats(self, count: int) -> int:
+        return -count % self.multiple
 
 
 def facts_of(media: Media, root: str | None) -> Facts:
@@ -167,6 +179,19 @@ def _part(media: Media, facts: Facts) -> tuple[int, int]:
             f"{media.paths[0]}: clip [{start}, {end}] ends at frame {last}, the video has {facts.frames}"
         )
     return first, last - first
+
+
+def frames_at(media: Media, root: str | None, numbers: Sequence[int]) -> list[Image.Image]:
+    """Frames of a video by number.
+
+    Raises:
+        DataError: the video cannot be used, or lacks one of them.
+    """
+    there = facts_of(media, root).frames
+    missing = [number for number in numbers if not 0 <= number < there]
+    if missing:
+        raise DataError(f"{media.paths[0]}: no frame {missing[0]}: the video has {there}")
+    return [Image.fromarray(frame) for frame in _decoded(media, root, numbers)]
 
 
 _CACHE: OrderedDict[tuple[str, int], npt.NDArray[np.uint8]] = OrderedDict()

@@ -1,18 +1,19 @@
-"""Samples with regions: what the chat encoder makes of them, and where on the vision encoder's patches each object lies.
+"""Samples with regions: what the chat encoder makes of them, and on which features of the vision encoder each object lies.
 
 A ``<region>`` of the text stands for an object, or for one mask of it (VideoLLaMA3's dialect). It becomes one token, or up to
-a number of them, whose embeddings are features pooled under the object's masks. A tile is ``patches × patches`` patches; a
-patch counts by the share of its area that the mask covers. On a picture cut into tiles only the tiles that show a part of
-the picture count, not the thumbnail, so that an object is seen as finely as the language model sees it.
+a number of them, whose embeddings are features pooled under the object's masks. Where the features lie on a picture is the
+family's to tell (`mmtrain.data.regions_canvas`); a feature counts by the share of its part of the picture that the mask covers.
+On a picture cut into tiles only the tiles that show a part of the picture count, not the whole in small, so that an object is
+seen as finely as the language model sees it.
 
 Further inputs, end to end over the samples of a batch:
 
 ``region_sizes``
-    (1, 3) int64 of every sample with pictures: its tiles, its pairs of region and frame, its cells.
+    (1, 3) int64 of every sample with pictures: its features, its pairs of region and frame, its cells.
 ``region_frames``
     (R,) int64: on how many frames each ``<region>`` is seen, in the order of the text.
 ``region_cells``
-    (P, 3) int64: pair, tile and patch of each patch that a mask touches, all counted within the sample.
+    (P, 2) int64: pair and feature of each feature that a mask touches, both counted within the sample.
 ``region_weights``
     (P,) float32: its share; those of a pair add up to 1.
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,31 @@ from mmtrain.data.refer_frames import facts_of
 from schemas.sample import PhrasePart, RegionPart, SampleTurn, TextPart
 
 if TYPE_CHECKING:
-    from mmtrain.data.internvl import InternVLMedia
     from mmtrain.data.refer_frames import ReferFrames
     from schemas.sample import Media, Sample
 
 REGION = "<region>"
 """Stands for an object; VideoRefer adds it to the vocabulary."""
+
+ROTARY = "region_positions"
+"""Of a prompt, where a family has them: rotary positions (P, 3) int64 as in training, which the model would not count so."""
+
+
+class Merging(NamedTuple):
+    """How many tokens a region becomes.
+
+    Attributes:
+        how: ``mean``: one, the mean over its frames; ``tokens``: of each frame one, the most alike neighbours joined;
+            ``clusters``: the features under its masks in clusters.
+        most: tokens at most.
+    """
+
+    how: Literal["mean", "tokens", "clusters"] = "mean"
+    most: int = 1
+
+
+MEAN = Merging()
+"""One token a region."""
 
 
 class Seen(NamedTuple):
@@ -63,32 +83,39 @@ class Region:
     seen: list[Seen]
 
 
+class Pair(NamedTuple):
+    """A region on a frame: numbers (P,) of the features under its mask, and the share (P,) of each; shares add up to 1."""
+
+    cells: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float32]
+
+
 class RegionsEncoder(Encoder):
     """Makes tensors of samples with regions; others come out as the chat recipe has them.
 
     Args:
         tokenizer: knows ``<region>`` as one token.
         template: chat template, or its name.
-        media: the family's way with pictures; its frames are `ReferFrames`.
-        patches: patches along the side of a tile, before any are merged.
-        most: most tokens of a region; None: one, the mean over its frames.
+        media: the family's way with pictures, with ``canvases``; if it takes videos, its frames are `ReferFrames`.
+        merging: how many tokens a region becomes.
 
     Attributes:
-        repeats: tokens of each ``<region>`` of the sample that the encoder is bound to.
+        pairs: of each ``<region>`` of the sample that the encoder is bound to its frames; None where nobody asked.
+        repeats: tokens of each.
 
     Raises:
         UsageError: ``<region>`` is no token of the tokenizer.
     """
 
-    media: InternVLMedia
+    media: Any  # a `mmtrain.data.encode.MediaEncoder` that is a `mmtrain.data.regions_canvas.HasCanvases` too, or None
 
-    def __init__(
-        self, tokenizer: Any, template: Any, media: InternVLMedia, *, patches: int, most: int | None
-    ) -> None:
+    def __init__(self, tokenizer: Any, template: Any, media: Any, *, merging: Merging = MEAN) -> None:
         super().__init__(tokenizer, template, media)
-        self.patches, self.most = patches, most
+        self.merging = merging
         self.region_id = self._one(REGION)
         self.repeats: list[int] = []
+        self.pairs: list[list[Pair]] = []
+        self.features = 0
 
     def measure(self, sample: Sample, root: str | None = None, max_tiles: int | None = None) -> Size:
         """As for chat; masks are looked up and compared with their frames.
@@ -96,7 +123,7 @@ class RegionsEncoder(Encoder):
         Raises:
             DataError: as `encode`.
         """
-        bound = self._bound(sample, regions(sample, root))
+        bound = self._bound(sample, regions(sample, root), root, max_tiles, self.merging.how == "clusters")
         return Encoder.measure(bound, sample, root, max_tiles)
 
     def encode(self, sample: Sample, root: str | None = None, max_tiles: int | None = None) -> Encoded:
@@ -116,43 +143,67 @@ class RegionsEncoder(Encoder):
         whole = replace(sample, turns=[*sample.turns, answer])
         encoded = self._encoded(whole, regions(whole, root, every=False), root, None)
         last = np.flatnonzero(np.diff((encoded.labels != IGNORED).astype(np.int8), prepend=0) == 1)[-1]
-        return encoded.input_ids[:last], encoded.input_ids[last:], encoded.media
+        media = dict(encoded.media)
+        if encoded.positions is not None:
+            media[ROTARY] = np.ascontiguousarray(encoded.positions[:, :last].T)
+        return encoded.input_ids[:last], encoded.input_ids[last:], media
 
     def unexpanded(self, sample: Sample, root: str | None = None) -> tuple[str, list[int]]:
         """See `Encoder.unexpanded`; a ``<region>`` is one token too."""
-        bound = self._bound(sample, regions(sample, root))
+        bound = self._bound(sample, regions(sample, root), root, None, False)
         bound.repeats = [1] * len(bound.repeats)
         return Encoder.unexpanded(bound, sample, root)
 
     def _encoded(
         self, sample: Sample, found: list[Region], root: str | None, max_tiles: int | None
     ) -> Encoded:
-        bound = self._bound(sample, found)
+        bound = self._bound(sample, found, root, max_tiles, True)
         encoded = Encoder.encode(bound, sample, root, max_tiles)
         if encoded.tiles:
-            encoded.media |= bound.cells(sample, found, root, max_tiles, encoded.tiles)
+            there = bound.media.features(encoded.media)
+            if there != bound.features:
+                raise DataError(
+                    f"{bound.features} features by the headers of the media, {there} by their pixels"
+                )
+            encoded.media |= inputs_of(bound.pairs, bound.features)
         return encoded
 
     def dummy(self) -> Encoded:
         """See `Encoder.dummy`."""
         encoded = super().dummy()
-        encoded.media |= inputs_of([], [], encoded.tiles)
+        if self.media is not None:
+            encoded.media |= inputs_of([], self.media.features(encoded.media))
         return encoded
 
-    def tokens_of(self, region: Region) -> int:
-        """How many tokens a region becomes."""
-        return 1 if self.most is None else min(self.most, len(region.seen))
+    def tokens_of(self, region: Region, pairs: list[Pair]) -> int:
+        """How many tokens a region becomes; `pairs` count for ``clusters`` alone."""
+        how, most = self.merging
+        if how == "clusters":
+            return min(most, sum(len(pair.cells) for pair in pairs))
+        return 1 if how == "mean" else min(most, len(region.seen))
 
-    def _bound(self, sample: Sample, found: list[Region]) -> RegionsEncoder:
-        """An encoder of the same kind that takes the frames of this sample's masks and repeats its ``<region>``."""
+    def _bound(
+        self, sample: Sample, found: list[Region], root: str | None, max_tiles: int | None, drawn: bool
+    ) -> RegionsEncoder:
+        """An encoder of the same kind that takes the frames of this sample's masks and repeats its ``<region>``.
+
+        Args:
+            sample: the sample.
+            found: its regions.
+            root: what relative media paths start from.
+            max_tiles: see `encode`.
+            drawn: whether masks are drawn and laid over the features.
+        """
         must: dict[str, list[int]] = {}
         for region in found:
             numbers = [seen.frame for seen in region.seen if seen.frame is not None]
             must.setdefault(sample.media[region.media].paths[0], []).extend(numbers)
         one = copy(self)
-        frames: ReferFrames = self.media.frames  # type: ignore[assignment]
-        one.media = replace(self.media, frames=replace(frames, must=must))
-        one.repeats = [self.tokens_of(region) for region in found]
+        if hasattr(self.media, "frames"):
+            frames: ReferFrames = self.media.frames
+            one.media = replace(self.media, frames=replace(frames, must=must))
+        one.pairs = one.placed(sample, found, root, max_tiles) if drawn else [[] for _ in found]
+        one.repeats = [self.tokens_of(*both) for both in zip(found, one.pairs, strict=True)]
         return one
 
     def _tokens(
@@ -170,87 +221,45 @@ class RegionsEncoder(Encoder):
         count[at] = self.repeats
         return np.repeat(ids, count), np.repeat(labels, count)
 
-    def cells(
-        self, sample: Sample, found: list[Region], root: str | None, max_tiles: int | None, tiles: int
-    ) -> dict[str, npt.NDArray[Any]]:
-        """The further inputs of a sample with `tiles` tiles; the encoder is bound to it."""
-        frames: ReferFrames = self.media.frames  # type: ignore[assignment]
-        grids = self.media.grids(sample.media, root, max_tiles)
-        firsts: list[dict[int | None, int]] = []
-        first = 0
-        for one, own in zip(sample.media, grids, strict=True):
-            numbers: list[Any] = [None] if one.kind == "image" else list(frames.numbers(one, root))
-            firsts.append({})
-            for number, grid in zip(numbers, own, strict=True):
-                firsts[-1][number] = first
-                first += self.media.tiles_of(grid).tiles
-        pairs: list[npt.NDArray[np.float64]] = []
-        places: list[int] = []
+    def placed(
+        self, sample: Sample, found: list[Region], root: str | None, max_tiles: int | None
+    ) -> list[list[Pair]]:
+        """Of each region the features under its masks; the encoder is bound to the sample's frames."""
+        if self.media is None or not sample.media:
+            return [[] for _ in found]
+        media = self.media
+        pictures, self.features = media.canvases(sample.media, root, max_tiles)
+        numbers: list[list[int | None]] = [
+            [None] if one.kind == "image" else list(media.frames.numbers(one, root)) for one in sample.media
+        ]
+        placed: list[list[Pair]] = []
         for region in found:
-            for frame, mask in region.seen:
-                place = list(firsts[region.media]).index(frame)
-                grid = grids[region.media][place]
-                shares = coverage(mask.draw(), grid.rows * self.patches, grid.columns * self.patches)
-                shares = shares.reshape(grid.rows, self.patches, grid.columns, self.patches)
-                pairs.append(shares.transpose(0, 2, 1, 3).reshape(grid.rows * grid.columns, -1))
-                places.append(firsts[region.media][frame])
-        made = inputs_of(pairs, places, tiles)
-        made["region_frames"] = np.array([len(region.seen) for region in found], np.int64)
-        return made
+            placed.append([])
+            for seen in region.seen:
+                canvas = pictures[region.media][numbers[region.media].index(seen.frame)]
+                cells, areas = canvas.under(seen.mask.draw())
+                if not len(cells):
+                    raise DataError(f"{seen.mask.name}: the mask lies beyond every feature of its picture")
+                placed[-1].append(Pair(cells, (areas / areas.sum()).astype(np.float32)))
+        return placed
 
 
-def inputs_of(
-    pairs: list[npt.NDArray[np.float64]], places: list[int], tiles: int
-) -> dict[str, npt.NDArray[Any]]:
-    """Inputs of a sample whose masks cover these shares.
+def inputs_of(found: list[list[Pair]], features: int) -> dict[str, npt.NDArray[Any]]:
+    """Inputs of a sample.
 
     Args:
-        pairs: of each pair of region and frame the share of every patch, (tiles of its picture, patches).
-        places: the first tile of each.
-        tiles: of the sample.
+        found: of each region its frames.
+        features: of the sample.
     """
-    cells, weights = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.float32)]
-    for number, (shares, first) in enumerate(zip(pairs, places, strict=True)):
-        tile, patch = np.nonzero(shares)
-        own = shares[tile, patch]
-        cells.append(np.stack([np.full_like(tile, number), tile + first, patch], 1))
-        weights.append((own / own.sum()).astype(np.float32))
-    counted = np.concatenate(cells)
+    pairs = [pair for region in found for pair in region]
+    numbered = [np.stack([np.full_like(pair.cells, k), pair.cells], 1) for k, pair in enumerate(pairs)]
+    cells = np.concatenate([np.zeros((0, 2), np.int64), *numbered])
     return {
-        "region_sizes": np.array([[tiles, len(pairs), len(counted)]], np.int64),
-        "region_frames": np.zeros(0, np.int64),
-        "region_cells": counted,
-        "region_weights": np.concatenate(weights),
+        "region_sizes": np.array([[features, len(pairs), len(cells)]], np.int64),
+        "region_frames": np.array([len(region) for region in found], np.int64),
+        "region_cells": cells,
+        "region_weights": np.concatenate([np.zeros(0, np.float32), *(pair.shares for pair in pairs)]),
     }
-
-
-def coverage(mask: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.float64]:
-    """Share of each cell's area that a mask covers, the picture cut into rows × columns equal cells.
-
-    Args:
-        mask: (H, W) of 0 and 1; H and W need not be multiples, a pixel on an edge counts in both cells by its parts.
-        rows: of cells.
-        columns: of cells.
-
-    Returns:
-        (rows, columns), from 0 to 1.
-    """
-    height, width = mask.shape
-    summed = _summed(_summed(mask.astype(np.float64), rows).T, columns).T
-    found: npt.NDArray[np.float64] = summed * (rows * columns / (height * width))
-    # Sums of parts of pixels leave rounding where there is nothing.
-    return np.where(found > 1e-9, found, 0.0)
-
-
-def _summed(values: npt.NDArray[np.float64], parts: int) -> npt.NDArray[np.float64]:
-    """Sums of `parts` equal parts along the first axis: the running sum is a straight line within a pixel."""
-    length = len(values)
-    running = np.zeros((length + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=running[1:])
-    edges = np.arange(parts + 1) * length / parts
-    whole = np.minimum(edges.astype(int), length - 1)
-    at = running[whole] + (edges - whole)[:, None] * values[whole]
-    return np.diff(at, axis=0)
 
 
 def regions(sample: Sample, root: str | None = None, *, every: bool = True) -> list[Region]:

@@ -42,6 +42,10 @@ class FrameSource(Protocol):
         """How many frames `take` gives; decodes nothing."""
         ...
 
+    def size(self, media: Media, root: str | None) -> tuple[int, int]:
+        """(width, height) of the frames in pixels."""
+        ...
+
     def take(self, media: Media, root: str | None) -> Frames:
         """The frames, decoded."""
         ...
@@ -75,6 +79,10 @@ class FrameRule:
     def count(self, media: Media, root: str | None) -> int:
         """See `frame_count`."""
         return frame_count(media, root, self)
+
+    def size(self, media: Media, root: str | None) -> tuple[int, int]:
+        """See `frame_size`."""
+        return frame_size(media, root)
 
     def take(self, media: Media, root: str | None) -> Frames:
         """See `frames_of`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,8 @@ from mmdata.scoring import find_task, score_rows
 from mmtrain.data.encode import media_path
 from mmtrain.data.pictures import header_size
 from mmtrain.data.refer_frames import facts_of
+from mmtrain.data.sources import reason_of
+from mmtrain.evaluate.ranks import gathered, ranks, share
 from mmtrain.evaluate.results import SCORES, Evaluated, write_json, write_text
 from schemas.sample import Media, Origin, Sample
 
@@ -41,6 +44,7 @@ def evaluate(
     frames: Frames = "single",
     limit: int | None = None,
     max_new_tokens: int = 512,
+    batch_size: int = 1,
     output: str | Path | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Evaluated:
@@ -53,8 +57,11 @@ def evaluate(
         frames: ``single``: of every object the mask of the frame ``frame_idx`` alone; ``multi``: all (upstream's ``--mode``).
         limit: most records.
         max_new_tokens: an answer ends there at the latest.
+        batch_size: questions asked together, shorter ones padded on the left; the same answers but for rounding.
         output: folder for `PREDICTIONS` and the scores.
-        on_step: called after every record with how many are done, of how many.
+        on_step: called after every batch with how many records are done, of how many; both of this rank.
+
+    Under a launcher, each rank takes a share of the records; every one returns the scores of all, rank 0 writes.
 
     Raises:
         UsageError: the model takes no regions, or the file cannot be opened.
@@ -64,35 +71,76 @@ def evaluate(
         raise UsageError(f"a model of the recipe {model.recipe} takes no regions; expected one of regions")
     entries = read(data)[:limit]
     choice = "Question" in entries[0]
-    bad: list[str] = []
-    made: list[dict[str, Any]] = []
-    for number, entry in enumerate(entries):
+    rank, world = ranks()
+    own = share(len(entries), rank, world)
+    part = _Part()
+
+    def answer(some: list[_Asked]) -> None:
+        """Answer some questions together, or each alone where one of them cannot be used."""
+        if not some:
+            return
+        samples = [one.sample for one in some]
         try:
-            keys = ("Answer", "type") if choice else ("caption",)
-            said = model.reply(
-                asked(entry, media_root, frames, Origin(data, "videorefer", number)),
-                root=media_root,
-                max_new_tokens=max_new_tokens,
-            ).text
-            same = {key: _of(entry, key) for key in keys}
+            said = model.answers(samples, root=media_root, max_new_tokens=max_new_tokens)
         except (DataError, OSError) as error:
-            bad.append(f"{data}: record {number}: {error}")
+            if len(some) == 1:
+                part.bad.append((some[0].number, reason_of(error, data, some[0].number)))
+            else:
+                for one in some:
+                    answer([one])
         else:
-            path = entry.get("image", entry.get("video"))
-            made.append({"video": path, **same, "pred": said.strip()})
+            part.made += [{**one.same, "pred": text.strip()} for one, text in zip(some, said, strict=True)]
+
+    for start in range(own.start, own.stop, batch_size):
+        waiting = []
+        numbers = range(start, min(start + batch_size, own.stop))
+        for number in numbers:
+            try:
+                waiting.append(_question(entries[number], data, number, media_root, frames))
+            except (DataError, OSError) as error:
+                part.bad.append((number, reason_of(error, data, number)))
+        answer(waiting)
         if on_step is not None:
-            on_step(number + 1, len(entries))
+            on_step(numbers.stop - own.start, len(own))
+    made, bad = [], []
+    for one in gathered(part, world):
+        made += one.made
+        bad += [f"{data}: record {number}: {reason}" for number, reason in sorted(one.bad)]
     scores, told = None, {"task": "regions", "data": data, "frames": frames, "answers": len(made)}
     if choice and made:
         task = find_task("videorefer-bench-q")
         scores = score_rows([task.read(k, row) for k, row in enumerate(made)], task, None)
         told |= scores.to_dict()
     folder = None if output is None else Path(output)
-    if folder is not None:
+    if folder is not None and rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / PREDICTIONS, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made))
         write_json(folder / SCORES, {**told, "bad": bad})
     return Evaluated(scores, bad, folder, told)
+
+
+@dataclass(slots=True)
+class _Part:
+    """What was found of some records, in their order."""
+
+    made: list[dict[str, Any]] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question: the number of its record, what is asked, and what is written beside the answer."""
+
+    number: int
+    sample: Sample
+    same: dict[str, Any]
+
+
+def _question(entry: Mapping[str, Any], data: str, number: int, root: str | None, frames: Frames) -> _Asked:
+    sample = asked(entry, root, frames, Origin(data, "videorefer", number))
+    keys = ("Answer", "type") if "Question" in entry else ("caption",)
+    same = {"video": entry.get("image", entry.get("video")), **{key: _of(entry, key) for key in keys}}
+    return _Asked(number, sample, same)
 
 
 def read(path: str) -> list[dict[str, Any]]:

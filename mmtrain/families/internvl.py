@@ -15,9 +15,11 @@ def media(settings: Settings, config: dict[str, Any]) -> InternVLMedia:
     """Tiles as the settings say, of the size that the vision encoder takes."""
     from mmtrain.data.internvl import InternVLMedia
 
-    size = config.get("vision_config", {}).get("image_size", 448)
+    vision = config.get("vision_config", {})
+    size, patch = vision.get("image_size", 448), vision.get("patch_size", 14)
     return InternVLMedia(
         tile=size[0] if isinstance(size, list) else size,
+        patch=patch[0] if isinstance(patch, list) else patch,
         tokens=config.get("image_seq_length"),
         min_tiles=settings.min_tiles,
         max_tiles=settings.max_tiles,

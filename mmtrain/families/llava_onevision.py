@@ -9,6 +9,7 @@ pass, on every rank, whatever it holds, and ZeRO-3 never waits.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -21,11 +22,12 @@ import numpy.typing as npt
 from mmdata.errors import UsageError
 from mmtrain.data.encode import Tiles, media_path
 from mmtrain.data.pictures import header_size, image_processor, load_rgb
-from mmtrain.data.video import FrameRule, frame_count, frames_of
+from mmtrain.data.video import FrameRule, FrameSource
 from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule, no_pixel_limits, not_tiled
 from mmtrain.families._frames import one_size, scaled, video_config
 
 if TYPE_CHECKING:
+    from mmtrain.data.regions_canvas import Canvas, Canvases
     from mmtrain.settings import Settings
     from schemas.sample import Media
 
@@ -68,7 +70,7 @@ class LlavaMedia:
     grids: tuple[tuple[int, int], ...]
     most: int
     scale: Scale
-    frames: FrameRule = field(default_factory=FrameRule)
+    frames: FrameSource = field(default_factory=FrameRule)
 
     def measure(self, media: list[Media], root: str | None, max_tiles: int | None) -> list[list[Tiles]]:
         """Tokens and tiles of each picture or video, from its header.
@@ -82,7 +84,7 @@ class LlavaMedia:
             [
                 self._tiles(*header_size(media_path(one.paths[0], root)), alone)
                 if one.kind == "image"
-                else self._video(frame_count(one, root, self.frames))
+                else self._video(self.frames.count(one, root))
             ]
             for one in media
         ]
@@ -130,6 +132,56 @@ class LlavaMedia:
             "batch_num_images": np.array([1 if key else n for key, n in runs], np.int64),
         }
 
+    def canvases(self, media: list[Media], root: str | None, max_tiles: int | None) -> Canvases:
+        """Patches of the vision encoder: of a picture alone those of the tiles, not of the whole; else each one's own.
+
+        The processor shrinks or enlarges a picture alone into the grid and pads it to it, the same on both sides; of several
+        each is padded to a square; frames of videos are stretched.
+        """
+        from mmtrain.data.regions_canvas import Canvas, Canvases, even, tiled
+
+        del max_tiles
+        alone, found, first = _alone(media), list[list[Canvas]](), 0
+        for one in media:
+            if one.kind != "image":
+                width, height = self.frames.size(one, root)
+                rows, columns = even(height, self.side), even(width, self.side)
+                count = self.frames.count(one, root)
+                numbers = [tiled(1, 1, self.side, first + k * self.side**2) for k in range(count)]
+                found.append([Canvas(rows, columns, cells) for cells in numbers])
+                first += self._video(count).tiles * self.side**2
+                continue
+            width, height = header_size(media_path(one.paths[0], root))
+            if alone:
+                found.append([self._over_grid(width, height, first)])
+                first += self._grid(width, height).tiles * self.side**2
+            else:
+                longest = max(width, height)
+                top, left = (longest - height) // 2, (longest - width) // 2
+                edges = even(longest, self.side)
+                found.append([Canvas(edges - top, edges - left, tiled(1, 1, self.side, first))])
+                first += self.side**2
+        return Canvases(found, first)
+
+    def _over_grid(self, width: int, height: int, first: int) -> Canvas:
+        """The tiles of a picture alone; the whole comes before them."""
+        from transformers.image_processing_utils import select_best_resolution
+
+        from mmtrain.data.regions_canvas import Canvas, even, tiled
+
+        best_h, best_w = select_best_resolution((height, width), [list(g) for g in self.grids])
+        new_h, new_w = _fitted(height, width, best_h, best_w)
+        cells = tiled(best_h // self.tile, best_w // self.tile, self.side, first + self.side**2)
+        return Canvas(
+            (even(best_h, len(cells)) - (best_h - new_h) // 2) * (height / new_h),
+            (even(best_w, cells.shape[1]) - (best_w - new_w) // 2) * (width / new_w),
+            cells,
+        )
+
+    def features(self, inputs: Mapping[str, npt.NDArray[Any]]) -> int:
+        """How many patches the tiles have."""
+        return len(inputs["pixel_values"]) * self.side**2
+
     def dummy(self) -> tuple[Tiles, dict[str, npt.NDArray[Any]]]:
         """A picture of the size of the smallest grid."""
         height, width = min(self.grids, key=lambda grid: grid[0] * grid[1])
@@ -146,7 +198,7 @@ class LlavaMedia:
 
     def _frames(self, one: Media, root: str | None) -> npt.NDArray[np.float32]:
         """(frames, 3, S, S), as the video processor makes them."""
-        taken = frames_of(one, root, self.frames)
+        taken = self.frames.take(one, root)
         one_size(taken, one.paths[0])
         scale = self.scale
         made = scaled(taken, self.tile, self.tile, scale.mean, scale.std, scale.factor)
@@ -214,6 +266,14 @@ def take_videos(model: Any) -> None:
         return packed, torch.tensor([len(one) for one in packed], device=packed[0].device)
 
     inner.pack_image_features = MethodType(pack, inner)
+
+
+def _fitted(height: int, width: int, most_high: int, most_wide: int) -> tuple[int, int]:
+    """(height, width) of a picture made to touch a frame from within, as ``get_patch_output_size`` of transformers."""
+    high, wide = most_high / height, most_wide / width
+    if wide < high:
+        return min(math.ceil(height * wide), most_high), most_wide
+    return most_high, min(math.ceil(width * high), most_wide)
 
 
 def media(settings: Settings, config: dict[str, Any]) -> LlavaMedia:

@@ -9,6 +9,7 @@ whatever it holds, and ZeRO-3 never waits.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +21,12 @@ import numpy.typing as npt
 from mmdata.errors import DataError, UsageError
 from mmtrain.data.encode import Tiles, media_path
 from mmtrain.data.pictures import header_size, image_processor, load_rgb
-from mmtrain.data.video import FrameRule, Frames, frame_count, frame_size, frames_of
+from mmtrain.data.video import FrameRule, Frames, FrameSource
 from mmtrain.families import LANGUAGE_TARGETS, Family, frame_rule, not_tiled
 from mmtrain.families._frames import one_size, scaled, video_config
 
 if TYPE_CHECKING:
+    from mmtrain.data.regions_canvas import Canvas, Canvases
     from mmtrain.settings import Settings
     from schemas.sample import Media
 
@@ -66,7 +68,7 @@ class QwenMedia:
     processor: Any
     image_id: int
     tick: float | None = None
-    frames: FrameRule = field(default_factory=FrameRule)
+    frames: FrameSource = field(default_factory=FrameRule)
     video: VideoPixels = field(default_factory=VideoPixels)
 
     def measure(self, media: list[Media], root: str | None, max_tiles: int | None) -> list[list[Tiles]]:
@@ -84,12 +86,46 @@ class QwenMedia:
                 h, w = self._grid(path, height, width, self._edges())
                 times = 1
             else:
-                count = frame_count(one, root, self.frames)
-                width, height = frame_size(one, root)
+                count = self.frames.count(one, root)
+                width, height = self.frames.size(one, root)
                 h, w = self._grid(one.paths[0], height, width, self._video_edges(count))
                 times = count // self.processor.temporal_patch_size
             found.append([self._tiles(times * h * w)])
         return found
+
+    def canvases(self, media: list[Media], root: str | None, max_tiles: int | None) -> Canvases:
+        """Patches before the merger: a picture is stretched to the grid, so that each lies over its part of it.
+
+        Patches count as they lie in ``pixel_values``: times, then squares of `merge_size` patches in rows, then the
+        patches of each. Two frames share a time (`temporal_patch_size`) and with it their patches.
+        """
+        from mmtrain.data.regions_canvas import Canvas, Canvases, even
+
+        del max_tiles
+        merge, deep = self.processor.merge_size, self.processor.temporal_patch_size
+        found: list[list[Canvas]] = []
+        first = 0
+        for one in media:
+            if one.kind == "image":
+                width, height = header_size(media_path(one.paths[0], root))
+                count, edges = 1, self._edges()
+            else:
+                width, height = self.frames.size(one, root)
+                count = self.frames.count(one, root)
+                edges = self._video_edges(count)
+            h, w = self._grid(one.paths[0], height, width, edges)
+            numbers = np.arange(h * w).reshape(h // merge, w // merge, merge, merge)
+            cells = numbers.transpose(0, 2, 1, 3).reshape(h, w)
+            rows, columns = even(height, h), even(width, w)
+            found.append(
+                [Canvas(rows, columns, cells + first + frame // deep * h * w) for frame in range(count)]
+            )
+            first += -(-count // deep) * h * w
+        return Canvases(found, first)
+
+    def features(self, inputs: Mapping[str, npt.NDArray[Any]]) -> int:
+        """How many patches there are."""
+        return len(inputs["pixel_values"])
 
     def pixels(
         self, media: list[Media], root: str | None, max_tiles: int | None
@@ -113,7 +149,7 @@ class QwenMedia:
                 grids.append(made["image_grid_thw"])
                 seconds.append(0.0)
             else:
-                taken = frames_of(one, root, self.frames)
+                taken = self.frames.take(one, root)
                 flat, grid = self._frames(taken, one.paths[0])
                 patches.append(flat)
                 grids.append(np.array([grid], np.int64))

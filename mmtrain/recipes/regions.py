@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import UsageError
 from mmtrain.data.refer_frames import ReferFrames
-from mmtrain.data.regions import REGION, RegionsEncoder
+from mmtrain.data.regions import REGION, Merging, RegionsEncoder
 from mmtrain.families import family_of
 from mmtrain.losses import LABEL
 from mmtrain.parts import apply_parts, grouped, parameter_groups
 from mmtrain.recipes import chat
-from mmtrain.sections.regions import Regions
+from mmtrain.sections.regions import DEFAULT_TOKENS, Regions
 
 if TYPE_CHECKING:
-    from mmtrain.data.internvl import InternVLMedia
     from mmtrain.settings import Settings
 
 UNITS = (LABEL,)
@@ -40,9 +39,11 @@ def section(settings: Settings) -> Regions:
     return Regions.model_validate(settings.section)
 
 
-def most_tokens(own: Regions) -> int | None:
-    """Most tokens of a region; None: one, the mean over its frames."""
-    return own.tokens if own.merge == "tokens" else None
+def merging_of(own: Regions) -> Merging:
+    """How many tokens a region becomes."""
+    if own.merge == "mean":
+        return Merging()
+    return Merging(own.merge, own.tokens or DEFAULT_TOKENS[own.merge])
 
 
 def model_config(settings: Settings) -> dict[str, Any]:
@@ -51,12 +52,14 @@ def model_config(settings: Settings) -> dict[str, Any]:
     Raises:
         UsageError: there is none, or regions cannot be pooled from its family's features.
     """
+    from mmtrain.heads.regions_features import VIEWS
+
     config = chat.model_config(settings)
     kind = config["model_type"]
-    if kind != "internvl":
+    if kind not in VIEWS:
         raise UsageError(
-            f"recipe: regions: expected an InternVL model, got model type {kind!r}: only of InternVL's tiles it is known "
-            "here which part of a picture each feature of the vision encoder sees"
+            f"recipe: regions: model type {kind!r} is not one of {', '.join(VIEWS)}: only of these it is known here which "
+            "part of a picture each feature of the vision encoder sees"
         )
     return config
 
@@ -77,16 +80,17 @@ def make_encoder(settings: Settings) -> RegionsEncoder:
     """
     config = model_config(settings)
     own = section(settings)
-    media: InternVLMedia = chat.make_media(settings, config)  # type: ignore[assignment]
-    frames = ReferFrames(most=settings.video_frames, sampling=own.sampling, fps=own.fps)
-    patch = config["vision_config"].get("patch_size", 14)
-    return RegionsEncoder(
-        load_tokenizer(settings),
-        settings.template or family_of(config["model_type"]).template,
-        dataclasses.replace(media, frames=frames),
-        patches=media.tile // (patch[0] if isinstance(patch, list) else patch),
-        most=most_tokens(own),
-    )
+    media: Any = chat.make_media(settings, config)
+    if hasattr(media, "frames"):
+        frames = ReferFrames(
+            most=settings.video_frames,
+            sampling=own.sampling,
+            fps=own.fps,
+            multiple=media.frames.multiple,
+        )
+        media = dataclasses.replace(media, frames=frames)
+    template = settings.template or family_of(config["model_type"]).template
+    return RegionsEncoder(load_tokenizer(settings), template, media, merging=merging_of(own))
 
 
 def make_model(settings: Settings, tokenizer: Any) -> Any:
@@ -122,7 +126,7 @@ def _built(vlm: Any, settings: Settings, tokenizer: Any) -> Any:
         torch.manual_seed(settings.seed)
         vlm = apply_parts(vlm, settings, tokenizer, alone=own.module.tuning == "frozen")
         torch.manual_seed(settings.seed)
-        model = Regional(vlm, tokenizer.convert_tokens_to_ids(REGION), most_tokens(own)).to(vlm.dtype)
+        model = Regional(vlm, tokenizer.convert_tokens_to_ids(REGION), merging_of(own)).to(vlm.dtype)
     file = Path(settings.model) / MODULE
     if file.exists() and next(model.projection.parameters()).device.type != "meta":
         from safetensors.torch import load_file
@@ -145,7 +149,7 @@ def save(model: Any, directory: Path) -> None:
     model.vlm.save_pretrained(directory)
     weights = {name: weight.contiguous() for name, weight in model.projection.state_dict().items()}
     save_file(weights, directory / MODULE, metadata={"format": "pt"})
-    told = {"token": REGION, "most_tokens": model.most}
+    told = {"token": REGION, "merge": model.merging.how, "most_tokens": model.merging.most}
     (directory / CONFIG).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
 
 
@@ -165,7 +169,8 @@ def load(directory: str | Path, dtype: Any) -> Any:
             raise UsageError(f"{folder}: {name} is missing; expected a directory that `mmtrain export` wrote")
     told = json.loads((folder / CONFIG).read_text("utf-8"))
     token = chat.tokenizer_of(folder).convert_tokens_to_ids(told["token"])
-    model = Regional(chat.load(folder, dtype), token, told["most_tokens"]).to(dtype)
+    merging = Merging(told["merge"], told["most_tokens"])
+    model = Regional(chat.load(folder, dtype), token, merging).to(dtype)
     model.projection.load_state_dict(load_file(folder / MODULE))
     return model.eval()
 

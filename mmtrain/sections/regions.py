@@ -8,16 +8,21 @@ from pydantic import Field
 
 from mmtrain.sections.base import Head, Positive, Strict
 
+DEFAULT_TOKENS = {"tokens": 4, "clusters": 10}
+"""Most tokens of an object by `Regions.merge`, as VideoRefer has them."""
+
 
 class Regions(Strict):
     """The region module and how it is trained (`recipe: regions`)."""
 
     module: Head = Head()
     """From features pooled under a mask to the language model's embeddings."""
-    merge: Literal["mean", "tokens"] = "mean"
-    """An object on several frames: one token, the mean over them; or up to `tokens`, merged as VideoRefer merges them."""
-    tokens: Positive = 4
-    """Most tokens of an object with `merge: tokens` (VideoRefer: ``region_token_num``, 4 whatever its scripts say)."""
+    merge: Literal["mean", "tokens", "clusters"] = "mean"
+    """An object on several frames: one token, the mean over them; `tokens`: the most alike neighbours in time joined, as
+    VideoRefer does; `clusters`: the features under its masks by k-means, as VideoRefer with VideoLLaMA3 does."""
+    tokens: Positive | None = None
+    """Most tokens of an object; left out: 4 with `merge: tokens` (VideoRefer: ``region_token_num``, 4 whatever its scripts
+    say), 10 with `merge: clusters` (``num_clusters``)."""
     sampling: Literal["uniform", "fps"] = "uniform"
     """Which frames of a video are taken besides those with masks: video_frames evenly, or so many a second (at most
     video_frames, then evenly)."""

@@ -100,3 +100,98 @@ def test_files_of_another_layout_are_refused(tmp_path: Path) -> None:
         read(str(tmp_path / "none.json"))
     path.write_text(json.dumps(question()) + "\n" + json.dumps(question()) + "\n")
     assert len(read(str(path))) == 2
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An untrained model: what it says is nonsense, but of every question another."""
+    from mmtrain.loading import Model
+    from mmtrain.recipes import regions
+    from mmtrain.settings import from_plain
+    from mmtrain.tiny import Shape, make_tiny
+
+    made = make_tiny("internvl", tmp_path_factory.mktemp("m") / "tiny", shape=Shape(tile=56, deviation=0.3))
+    plain = {
+        "model": str(made.directory),
+        "output_dir": "unused",
+        "recipe": "regions",
+        "train": [],
+        "dtype": "fp32",
+        "max_tiles": 2,
+        "video_frames": 2,
+    }
+    settings = from_plain(plain)
+    encoder = regions.make_encoder(settings)
+    return Model("regions", regions.make_model(settings, encoder.tokenizer).eval(), encoder)
+
+
+@pytest.fixture(scope="module")
+def questions(folder: Path) -> Path:
+    """Seven, of different lengths; the third lacks a key, the fifth has a mask of another size."""
+    every = [
+        question(
+            Question="What is <object0><region>" + " and" * k + "?", annotation=question()["annotation"][:1]
+        )
+        for k in range(7)
+    ]
+    del every[2]["options"]
+    small = {"segmentation": {"size": [10, 12], "counts": "l3"}}
+    every[4]["annotation"] = [{"3": small}]
+    return region_scenes.write(folder, "questions.json", every)
+
+
+def test_batches_give_the_answers_of_one_by_one(model: Any, questions: Path, tmp_path: Path) -> None:
+    from mmtrain.evaluate.regions import evaluate
+
+    def run(size: int) -> tuple[str, list[str], Any]:
+        out = evaluate(
+            model,
+            str(questions),
+            media_root=str(questions.parent),
+            max_new_tokens=6,
+            batch_size=size,
+            output=tmp_path / str(size),
+        )
+        return (tmp_path / str(size) / "predictions.jsonl").read_text(), out.bad, out.told
+
+    alone = run(1)
+    said = [json.loads(line)["pred"] for line in alone[0].splitlines()]
+    assert len(said) == 5
+    assert len(set(said)) > 1
+    assert [line.split(": ")[1] for line in alone[1]] == ["record 2", "record 4"]
+    assert "no `options`" in alone[1][0]
+    assert "the mask is 10 x 12, its frame 60 x 84" in alone[1][1]
+    for size in (3, 7):
+        assert run(size) == alone
+
+
+def test_ranks_share_the_questions(
+    model: Any, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three ranks, one after the other: together what one finds; the first writes."""
+    from mmtrain.evaluate import regions
+
+    def run(folder: str) -> Any:
+        root = str(questions.parent)
+        return regions.evaluate(
+            model, str(questions), media_root=root, max_new_tokens=6, batch_size=2, output=tmp_path / folder
+        )
+
+    alone = run("alone")
+    parts: list[Any] = []
+
+    def hand_in(part: Any, world: int) -> list[Any]:
+        del world
+        parts.insert(0, part)
+        return list(parts)
+
+    monkeypatch.setattr(regions, "gathered", hand_in)
+    for rank in (2, 1, 0):
+        monkeypatch.setattr(regions, "ranks", lambda rank=rank: (rank, 3))
+        together = run("together")
+        assert (tmp_path / "together").exists() == (rank == 0)
+    assert [len(part.made) + len(part.bad) for part in parts] == [2, 2, 3]
+    assert together.told == alone.told
+    assert together.bad == alone.bad
+    for name in ("predictions.jsonl", "scores.json"):
+        assert (tmp_path / "together" / name).read_text() == (tmp_path / "alone" / name).read_text()

@@ -22,7 +22,8 @@ from mmdata.masks import encode as rle
 from mmtrain.data.encode import IGNORED
 from mmtrain.data.internvl import InternVLMedia
 from mmtrain.data.refer_frames import ReferFrames
-from mmtrain.data.regions import RegionsEncoder, coverage
+from mmtrain.data.regions import MEAN, Merging, RegionsEncoder
+from mmtrain.data.regions_canvas import covered, even
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,9 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Any:
     )
 
 
-def encoder(words: Any, most: int | None = None, **more: Any) -> RegionsEncoder:
+def encoder(words: Any, merging: Merging = MEAN, **more: Any) -> RegionsEncoder:
     media = InternVLMedia(tile=56, tokens=4, max_tiles=6, frames=ReferFrames(most=2), **more)
-    return RegionsEncoder(words, "internvl2_5", media, patches=4, most=most)
+    return RegionsEncoder(words, "internvl2_5", media, merging=merging)
 
 
 def sample(path: Path, record: int = 0) -> Any:
@@ -68,8 +69,7 @@ def test_coverage_is_the_area_under_the_mask(h: int, w: int, rows: int, columns:
                     high = overlap(y, y + 1, r * h / rows, (r + 1) * h / rows)
                     wide = overlap(x, x + 1, c * w / columns, (c + 1) * w / columns)
                     expected[r, c] += mask[y, x] * high * wide
-    expected /= h * w / rows / columns
-    np.testing.assert_allclose(coverage(mask, rows, columns), expected, atol=1e-9)
+    np.testing.assert_allclose(covered(mask, even(h, rows), even(w, columns)), expected, atol=1e-9)
 
 
 def test_a_tiled_picture_is_pooled_in_the_tiles_that_show_the_object(words: Any, tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_tiled_picture_is_pooled_in_the_tiles_that_show_the_object(words: Any,
             if high * wide > 1e-9:
                 expected[tile, patch] = high * wide / mask.sum()
     found = {
-        (int(t), int(p)): float(w)
-        for (_, t, p), w in zip(made.media["region_cells"], made.media["region_weights"], strict=True)
+        divmod(int(f), 16): float(w)
+        for (_, f), w in zip(made.media["region_cells"], made.media["region_weights"], strict=True)
     }
     assert found == pytest.approx(expected, abs=1e-6)
     assert len({tile for tile, _ in found}) > 1
@@ -120,9 +120,9 @@ def test_masks_lie_on_their_own_frames(words: Any, data: dict[str, Path]) -> Non
     made = encoder(words).encode(one, str(data["v1"].parent))
     assert made.tiles == 4  # 1, 4 evenly, and 3, 5
     assert made.media["region_frames"].tolist() == [3, 3]
-    tiles = {int(pair): int(tile) for pair, tile, _ in made.media["region_cells"]}
+    tiles = {int(pair): int(feature) // 16 for pair, feature in made.media["region_cells"]}
     assert tiles == {0: 0, 1: 1, 2: 3, 3: 0, 4: 1, 5: 3}
-    assert made.media["region_sizes"].tolist() == [[4, 6, len(made.media["region_cells"])]]
+    assert made.media["region_sizes"].tolist() == [[4 * 16, 6, len(made.media["region_cells"])]]
     # The pixels are those of the frames, and of no others.
     media = InternVLMedia(tile=56, tokens=4)
     from PIL import Image
@@ -134,11 +134,19 @@ def test_masks_lie_on_their_own_frames(words: Any, data: dict[str, Path]) -> Non
         np.testing.assert_array_equal(made.media["pixel_values"][tile], wanted)
 
 
-@pytest.mark.parametrize(("most", "expected"), [(None, 1), (2, 2), (4, 3)])
+@pytest.mark.parametrize(
+    ("merging", "expected"),
+    [
+        (Merging(), 1),
+        (Merging("tokens", 2), 2),
+        (Merging("tokens", 4), 3),
+        (Merging("clusters", 5), 5),
+    ],
+)
 def test_a_region_is_as_many_tokens_as_are_asked_for(
-    words: Any, data: dict[str, Path], most: int | None, expected: int
+    words: Any, data: dict[str, Path], merging: Merging, expected: int
 ) -> None:
-    makes = encoder(words, most)
+    makes = encoder(words, merging)
     made = makes.encode(sample(data["v1"], 2), str(data["v1"].parent))
     at = made.input_ids == makes.region_id
     assert int(at.sum()) == 2 * expected
@@ -147,7 +155,7 @@ def test_a_region_is_as_many_tokens_as_are_asked_for(
 
 
 def test_each_mask_has_its_own_region_in_the_other_dialect(words: Any, data: dict[str, Path]) -> None:
-    made = encoder(words, 4).encode(sample(data["vl3"]), str(data["vl3"].parent))
+    made = encoder(words, Merging("tokens", 4)).encode(sample(data["vl3"]), str(data["vl3"].parent))
     assert made.media["region_frames"].tolist() == [1, 1]
 
 
