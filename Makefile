@@ -30,9 +30,11 @@ check: $(STAMP)  ## format, lint, types, layers, generated files up to date
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m mmdata.generated --check
+	$(BIN)/python -m mmtrain.generated --check
 
-docs: $(STAMP)  ## write the generated files: docs/checks.md, docs/cli.md, schemas/jsonschema/
+docs: $(STAMP)  ## write the generated files: docs/{checks,cli,config,…}.md, schemas/jsonschema/
 	$(BIN)/python -m mmdata.generated
+	$(BIN)/python -m mmtrain.generated
 
 format: $(STAMP)  ## format and fix lint
 	$(BIN)/ruff format .

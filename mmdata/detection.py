@@ -190,16 +190,21 @@ def _values(head: bytes) -> list[Any]:
     decoder = json.JSONDecoder()
     found: list[Any] = []
     place = text.find("[") + 1 if text.lstrip().startswith("[") else 0
-    while len(found) < SAMPLE_RECORDS:
+    wasted = 0
+    while len(found) < SAMPLE_RECORDS and wasted < MOST_WASTED:
         start = _OPENING.search(text, place)
         if start is None:
             break
         try:
             value, place = decoder.raw_decode(text, start.start())
             found.append(value)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             # Inside a broken record every nested object looks like a start: step to the next one of the same shape.
-            again = text.find(text[start.start() : start.start() + 8], start.start() + 1)
+            # What is nested too deeply is as long at least as the parser went down.
+            deep = isinstance(error, RecursionError)
+            read = DEEP if deep else max(1, getattr(error, "pos", 0) - start.start())
+            wasted += read
+            again = text.find(text[start.start() : start.start() + 8], start.start() + (read if deep else 1))
             if again < 0:
                 break
             place = again
@@ -219,6 +224,12 @@ def _python_values(head: bytes) -> list[Any]:
         return value[:SAMPLE_RECORDS] if isinstance(value, list) else [value]
     return []
 
+
+DEEP = 500
+"""Nested openings that Python's parser always goes down."""
+
+MOST_WASTED = 1 << 23
+"""Characters of broken records that are read again and again; a hostile file would take for ever."""
 
 LENIENT_BYTES = 1 << 16
 """Python's own syntax is tried on short files alone."""

@@ -1,13 +1,14 @@
 """The files that are generated from the code: ``python -m mmdata.generated`` writes them, ``--check`` compares.
 
-``docs/conversions.md`` from the formats, ``docs/checks.md`` from the checks' docstrings, ``docs/cli.md`` from the command line, ``schemas/jsonschema/`` from the
-pydantic types.
+``docs/conversions.md`` from the formats, ``docs/checks.md`` from the checks' docstrings, ``docs/cli.md`` from the command
+line, ``schemas/jsonschema/`` from the pydantic types. mmtrain's own are those of `mmtrain.generated`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmdata.checks.docs import as_markdown
@@ -20,9 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pages() -> dict[Path, str]:
     """Path -> text of every generated page of ``docs/``."""
+    from mmdata.cli.app import app
+
     return {
         ROOT / "docs" / "checks.md": as_markdown(),
-        ROOT / "docs" / "cli.md": cli_markdown(),
+        ROOT / "docs" / "cli.md": cli_markdown(app),
         ROOT / "docs" / "conversions.md": conversions_markdown(),
     }
 
@@ -53,26 +56,36 @@ def conversions_markdown() -> str:
     return "\n".join(lines)
 
 
+def stale_pages(texts: Mapping[Path, str]) -> list[str]:
+    """Which of the files (path -> text) are not what the code would write now, relative to the project."""
+    old = [path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text]
+    return [str(path.relative_to(ROOT)) for path in old]
+
+
 def stale() -> list[str]:
     """Generated files that are not what the code would write now, relative to the project."""
-    old = [path for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text]
-    return [str(path.relative_to(ROOT)) for path in old] + stale_schemas(ROOT / "schemas" / "jsonschema")
+    return stale_pages(pages()) + stale_schemas(ROOT / "schemas" / "jsonschema")
 
 
-def main() -> int:
-    """Write or compare; exit code 1 if ``--check`` finds a stale file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    if parser.parse_args().check:
-        old = stale()
-        for name in old:
-            print(f"stale: {name} (run `make docs`)", file=sys.stderr)
-        return 1 if old else 0
+def write() -> None:
+    """Write all of them."""
     for path, text in pages().items():
         path.write_text(text, "utf-8")
     write_schemas(ROOT / "schemas" / "jsonschema")
-    return 0
+
+
+def run(stale: Callable[[], list[str]], write: Callable[[], None]) -> int:
+    """Write, or compare if the command line says ``--check``; exit code 1 if a file is stale."""
+    parser = argparse.ArgumentParser(description="The files that are generated from the code.")
+    parser.add_argument("--check", action="store_true", help="compare only")
+    if not parser.parse_args().check:
+        write()
+        return 0
+    old = stale()
+    for name in old:
+        print(f"stale: {name} (run `make docs`)", file=sys.stderr)
+    return 1 if old else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(stale, write))

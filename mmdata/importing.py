@@ -18,7 +18,7 @@ from typing import Any, Literal
 import orjson
 
 from mmdata.errors import UnknownName, UsageError
-from mmdata.io.writer import Writable, atomic_writer
+from mmdata.io.writer import Writable, atomic_writer, output_folder
 from mmdata.plugins import Registry, discover
 from mmdata.progress import Progress, Silent
 
@@ -262,12 +262,8 @@ def import_files(
                 f"{importer} takes no --{name.replace('_', '-')}; it takes {_listed(chosen.takes)}"
             )
     _check(options)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made: {error.strerror or error}") from None
     ledger = ImportLedger(importer, expected=chosen.expected)
-    with ExitStack() as stack:
+    with output_folder(folder), ExitStack() as stack:
         chosen.run(paths, options, Sink(folder, ledger, stack, force=force), ledger, progress or Silent())
     assert ledger.balanced, f"{importer}: read {ledger.read}, written {ledger.written}, left {ledger.left}"
     return ledger

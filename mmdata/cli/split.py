@@ -34,12 +34,14 @@ def command(
 ) -> int:
     """Deal the records of a file out to DIR/NAME-of-part files; every record goes to exactly one."""
     import os
+    from contextlib import nullcontext
 
     from mmdata.cli.ledger_output import decimal, finish
     from mmdata.dataset_ops.ledger import Ledger
     from mmdata.dataset_ops.select import split
     from mmdata.dataset_ops.stream import rejects as rejects_file
     from mmdata.errors import UsageError
+    from mmdata.io.writer import output_folder
     from mmdata.progress import terminal_progress
 
     shares = {}
@@ -53,10 +55,12 @@ def command(
     stem, dot, ending = os.path.basename(path).partition(".")
     folder = os.path.dirname(path) if output is None else output
     outputs = [os.path.join(folder, f"{stem}-{name}{dot}{ending}") for name in shares]
-    if output is not None:
-        os.makedirs(output, exist_ok=True)
     ledger = Ledger(NAME)
-    with rejects_file(rejects, ledger, inputs=[path, *outputs], force=force), terminal_progress() as progress:
+    with (
+        nullcontext() if output is None else output_folder(output),
+        rejects_file(rejects, ledger, inputs=[path, *outputs], force=force),
+        terminal_progress() as progress,
+    ):
         split(
             path,
             shares,

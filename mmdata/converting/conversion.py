@@ -91,6 +91,9 @@ def convert(
     to = writes(to)
     final = os.path.abspath(os.fspath(output))
     base = os.path.abspath(os.fspath(relative_to)) if relative_to is not None else final
+    start = os.path.relpath(final, base)
+    if mixture_of(target(to)[0]) == "data-txt" and start.split() != [start]:
+        raise UsageError(f"{start}: a data.txt cannot name files below a directory with spaces in its name")
     found = make_plan([os.fspath(p) for p in paths], format=format, options=Options(template=template))  # type: ignore[arg-type]
     folder = os.path.join(os.path.dirname(final), f".{os.path.basename(final)}.mmdata-partial")
     tasks = _tasks(
@@ -162,10 +165,10 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
     sink = Output(tasks, tasks[0].folder, mark)
     try:
         convert_all(tasks, sink, jobs)
-        root = os.path.relpath(tasks[0].base, final)
         format = target(tasks[0].to)[0]
         kind = mixture_of(format)
-        files = write_mixture(kind, mixtures, sink.sources, "./" if root == "." else root) if kind else []
+        output = os.path.relpath(final, tasks[0].base)
+        files = write_mixture(kind, mixtures, sink.sources, output) if kind else []
         if format.described is not None:
             files += [(name, text.encode()) for name, text in format.described(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]

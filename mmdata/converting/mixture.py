@@ -82,7 +82,7 @@ def _source(path: str, text: MixtureText, number_of: Mapping[str, int]) -> Sourc
 
 
 def write_mixture(
-    kind: str, mixtures: Sequence[SourceMixture], sources: Sequence[Mapping[str, Any]], root: str
+    kind: str, mixtures: Sequence[SourceMixture], sources: Sequence[Mapping[str, Any]], output: str
 ) -> list[tuple[str, bytes]]:
     """Name and content of the output's mixture file; none where nothing was written.
 
@@ -90,17 +90,21 @@ def write_mixture(
         kind: ``"internvl-meta"`` or ``"data-txt"``.
         mixtures: what was read; differences are added to it.
         sources: of each source: ``read``, and ``outputs``, file -> records.
-        root: the directory that media paths start from, from the output.
+        output: the output, from the directory that the trainer runs from; annotations and media paths start there.
     """
     if not any(source["outputs"] for source in sources):
         return []
+    sources = [
+        {**one, "outputs": {os.path.normpath(f"{output}/{name}"): n for name, n in one["outputs"].items()}}
+        for one in sources
+    ]
     if kind == "internvl-meta":
-        return [(META, meta_bytes(_meta(mixtures, sources, root)))]
+        return [(META, meta_bytes(_meta(mixtures, sources)))]
     return [(DATA_TXT, data_txt_bytes(_lines(mixtures, sources)))]
 
 
 def _meta(
-    mixtures: Sequence[SourceMixture], sources: Sequence[Mapping[str, Any]], root: str
+    mixtures: Sequence[SourceMixture], sources: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     meta: dict[str, dict[str, Any]] = {}
 
@@ -109,7 +113,7 @@ def _meta(
         while free in meta:
             free, number = f"{name}_{number}", number + 1
         meta[free] = {
-            "root": root,
+            "root": "./",
             "annotation": annotation,
             "data_augment": False,
             "repeat_time": repeat,
@@ -120,7 +124,7 @@ def _meta(
     for mixture in mixtures:
         for share in mixture.shares:
             for annotation, length in sources[share.task]["outputs"].items():
-                name = share.name or os.path.splitext(annotation)[0]
+                name = share.name or os.path.splitext(os.path.basename(annotation))[0]
                 if share.number is None or isinstance(share.number, (int, float)):
                     put(name, annotation, share.keys, 1 if share.number is None else share.number, length)
                     continue

@@ -6,7 +6,7 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Protocol
 
 from mmdata.errors import UsageError
@@ -93,6 +93,27 @@ def atomic_writer(path: str) -> Iterator[Writable]:
             raise UsageError(f"{path}: cannot write: {reason(error)}") from error
         raise
     _sync_folder(folder)
+
+
+@contextmanager
+def output_folder(path: str) -> Iterator[None]:
+    """Make a directory for outputs; if the run fails before anything is in it, none is left behind.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    new = not os.path.lexists(path)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be made: {reason(error)}") from None
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):  # it holds something
+                os.rmdir(path)
+        raise
 
 
 def _magic(target: str) -> bytes:

@@ -162,29 +162,44 @@ class Fields(Strict):
     """A sample that cannot be used stops the run, or is left out, counted and listed. It is never replaced."""
 
     per_device_train_batch_size: Positive = 1
+    """Sequences of a rank in one forward pass: packed ones with packing, else samples."""
     per_device_eval_batch_size: Positive = 1
+    """The same while evaluating."""
     gradient_accumulation_steps: Positive = 1
+    """Batches of a rank in one optimizer step."""
     learning_rate: Rate = 4e-5
+    """Highest learning rate (AdamW); a part may have its own."""
     weight_decay: Share = 0.01
+    """AdamW: decay of weights, not of biases and norms."""
     adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """AdamW: mean of gradients."""
     adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """AdamW: mean of their squares."""
     adam_epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    """AdamW: added to the denominator."""
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
+    """Gradients are scaled down to this norm; 0 never."""
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after warmup."""
     warmup_ratio: Share = 0.03
-    """Share of the steps in which the learning rate rises."""
+    """Share of all steps in which the learning rate rises to its highest."""
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     """Steps in which it rises; 0: as warmup_ratio says."""
     num_train_epochs: Annotated[float, Field(gt=0)] = 1.0
+    """Passes over the mixture."""
     max_steps: Annotated[int, Field(ge=-1)] = -1
     """Optimizer steps; -1: as many as num_train_epochs takes."""
     seed: Annotated[int, Field(ge=0)] = 42
+    """Of data order, dropout and new weights."""
     deepspeed: str | dict[str, Any] = "zero1"
     """A preset (zero0 … zero3, zero1_offload … zero3_offload), a JSON file, or the JSON itself."""
 
     dataloader_num_workers: Annotated[int, Field(ge=0)] = 2
+    """Processes of a rank that read samples; 0 reads in the rank itself."""
     dataloader_prefetch_factor: Positive = 4
+    """Batches that each of them prepares ahead."""
     logging_steps: Positive = 1
+    """Optimizer steps between lines of the log."""
     save_steps: Annotated[int, Field(ge=0)] = 500
     """Optimizer steps between checkpoints; 0 saves at the end alone."""
     save_total_limit: Annotated[int, Field(ge=0)] = 2
@@ -198,6 +213,7 @@ class Fields(Strict):
     report_to: Annotated[tuple[Literal["tensorboard", "wandb"], ...], BeforeValidator(_words)] = (
         "tensorboard",
     )
+    """Where the log also goes: tensorboard, wandb, both or none."""
     resume_from_checkpoint: Annotated[str | None, BeforeValidator(_resume)] = "auto"
     """auto: go on from the newest checkpoint in output_dir if there is one; a checkpoint directory; or null."""
 

@@ -547,10 +547,16 @@ def test_paths_start_where_the_trainer_runs(place: Path) -> None:
             assert (base / record["image"]).resolve() == place / "a.png"
             if "polygons" in record:
                 assert (base / record["polygons"]).resolve().is_relative_to(place / "out/polygons")
+        named = {line.split()[0] for line in (place / "out/data.txt").read_text().splitlines()}
+        assert {str((base / name).resolve()) for name in named} == set(data_files(place / "out", report))
     report = convert(path, place / "meta", to="internvl", relative_to=place)
     (entry,) = json.loads((place / "meta/meta.json").read_text()).values()
     (record, *_) = read(place / "meta", report)
-    assert (place / "meta" / entry["root"] / record["image"]).resolve() == place / "a.png"
+    assert (place / entry["root"] / record["image"]).resolve() == place / "a.png"
+    assert [str(place / entry["annotation"])] == data_files(place / "meta", report)
+    with pytest.raises(UsageError, match="cannot name files below a directory with spaces"):
+        convert(path, place / "my out", to="geopixel", relative_to=place)
+    assert convert(path, place / "my out", to="geopixel").written
 
 
 def test_masks_become_questions(place: Path) -> None:
