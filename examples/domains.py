@@ -134,6 +134,20 @@ def run(line: str) -> None:
         sys.exit(f"examples/domains.py: exit code {started.exitcode}: {line}")
 
 
+def import_all() -> None:
+    """Import torch, transformers and what they import late, once for all commands."""
+    from transformers import AutoModelForImageTextToText
+
+    from mmtrain.tiny import load_processor, make_tiny
+
+    for name in ("deepspeed", "mmtrain.export", "mmtrain.loading", "mmtrain.trainer"):
+        import_module(name)
+    with tempfile.TemporaryDirectory() as folder:
+        make_tiny("internvl", f"{folder}/tiny")
+        AutoModelForImageTextToText.from_pretrained(f"{folder}/tiny")
+        load_processor(Path(folder, "tiny"))
+
+
 def typed(program: str, words: list[str]) -> None:
     """The command lines themselves."""
     (mmdata if program == "mmdata" else mmtrain)(words)
@@ -144,13 +158,13 @@ def main(folder: str, data_only: bool = False) -> None:
     make_all(Path(folder, "raw"))
     unpack(Path(folder, "raw"), Path(folder, TREE))
     with contextlib.chdir(folder):
+        import_module("mmdata.cli.app")
         for lines in DATA.values():
             for line in lines.strip().splitlines():
                 run(line)
         if data_only:
             return
-        for name in ("deepspeed", "mmtrain.trainer", "mmtrain.loading", "mmtrain.tiny"):
-            import_module(name)
+        import_all()
         for lines in TRAIN.values():
             for line in lines.strip().splitlines():
                 run(line)
