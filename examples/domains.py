@@ -126,12 +126,19 @@ def run(line: str) -> None:
     """Run a command as if it were typed; one that fails ends the example."""
     program, *words = shlex.split(line.replace("TREE", TREE), comments=True)
     print(f"\n$ {line.replace('TREE', TREE)}", flush=True)
-    # A process each, as in a shell; a fork, so that torch is imported once.
-    started = multiprocessing.get_context("fork").Process(target=typed, args=(program, words))
-    started.start()
-    started.join()
-    if started.exitcode != int("# exit code 1" in line):
-        sys.exit(f"examples/domains.py: exit code {started.exitcode}: {line}")
+    if program == "mmdata":
+        try:
+            mmdata(words)
+        except SystemExit as done:
+            code = done.code
+    else:
+        # A process each, as in a shell: one process trains once. A fork, so that torch is imported once.
+        started = multiprocessing.get_context("fork").Process(target=mmtrain, args=(words,))
+        started.start()
+        started.join()
+        code = started.exitcode
+    if code != int("# exit code 1" in line):
+        sys.exit(f"examples/domains.py: exit code {code}: {line}")
 
 
 def import_all() -> None:
@@ -148,17 +155,11 @@ def import_all() -> None:
         load_processor(Path(folder, "tiny"))
 
 
-def typed(program: str, words: list[str]) -> None:
-    """The command lines themselves."""
-    (mmdata if program == "mmdata" else mmtrain)(words)
-
-
 def main(folder: str, data_only: bool = False) -> None:
     """Make the data in `folder` and run every command there."""
     make_all(Path(folder, "raw"))
     unpack(Path(folder, "raw"), Path(folder, TREE))
     with contextlib.chdir(folder):
-        import_module("mmdata.cli.app")
         for lines in DATA.values():
             for line in lines.strip().splitlines():
                 run(line)

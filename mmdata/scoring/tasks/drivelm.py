@@ -271,11 +271,11 @@ def _judged(
     if way == "upstream" and np.isnan(judge).all() and not sheet.stopped:
         sheet.stopped = "ZeroDivisionError: no row counts for the judge"
     parts = {"judge": "judge", "match": "match_judged", "accuracy": "accuracy"}
-    language = sheet.corpus.get("language", lambda _: float("nan"))
+    language = sheet.corpus.get("language")
 
     def final(chosen: NDArray[np.intp]) -> float:
         means = {part: mean(sheet.scores[name][chosen]) for part, name in parts.items()}
-        means["language"] = language(chosen)
+        means["language"] = language(chosen) if language else float("nan")
         return sum(weight * means[part] for part, weight in WEIGHTS.items())
 
     sheet.corpus["final"] = final
