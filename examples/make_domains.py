@@ -3,10 +3,14 @@
 The files lie as their projects publish them, small and drawn here:
 
 - ``DIR/drivelm``: two scenes of three key frames, six cameras each, and DriveLM's annotation (``v1_1_train_nus.json``,
-  ``v1_1_val_nus_q_only.json``);
-- ``DIR/rsvqa``: aerial tiles with questions, answers and images as RSVQA's low-resolution set has them;
+  ``v1_1_val_nus_q_only.json``, and the challenge's ``test.json`` with tags);
+- ``DIR/mme``: MME-RealWorld: multiple choice about driving, and a question of another subtask;
+- ``DIR/bdd``: frames of driving videos with a question each, in InternVL's own JSON Lines;
+- ``DIR/rsvqa``, ``DIR/rsvqa_high``: aerial tiles with questions, answers and images as RSVQA's low- and high-resolution
+  sets have them;
 - ``DIR/dior``: aerial tiles with a VOC XML file each, and split files of object numbers;
 - ``DIR/geochat``: the same tiles with conversations and turned boxes;
+- ``DIR/fit_rs``: the same tiles with a question each, in InternVL's own JSON Lines;
 - ``DIR/medical``: scans with a question each, in InternVL's own JSON Lines.
 """
 
@@ -59,6 +63,7 @@ def make_drivelm(folder: Path, scenes: int = 2, frames: int = 3) -> None:
             }
         train[scene] = {"scene_description": "The ego vehicle goes on.", "key_frames": listed}
     write_json(folder / "v1_1_train_nus.json", train)
+    write_json(folder / "test.json", train)
     for content in train.values():
         for frame in content["key_frames"].values():
             del frame["key_object_infos"]
@@ -86,6 +91,8 @@ def street_questions(objects: dict[str, Any]) -> dict[str, list[dict[str, Any]]]
     """Questions of the four types about tagged objects."""
     tags = list(objects)
     empty = {"C": None, "con_up": None, "con_down": None, "cluster": None, "layer": None}
+    # How the challenge scores a question: 0 to the letter, 1 by a judge, 2 by language metrics, 3 by its points.
+    tags_of = {"perception": [[2, 3], [0]], "prediction": [[0]], "planning": [[1]], "behavior": [[0, 1]]}
     asked = {
         "perception": [
             (
@@ -98,7 +105,53 @@ def street_questions(objects: dict[str, Any]) -> dict[str, list[dict[str, Any]]]
         "planning": [("What actions could the ego vehicle take?", f"Keep going, mind {tags[2]}.")],
         "behavior": [("Predict the behavior of the ego vehicle.", "The ego vehicle is going straight.")],
     }
-    return {kind: [{"Q": q, "A": a, **empty} for q, a in pairs] for kind, pairs in asked.items()}
+    return {
+        kind: [{"Q": q, "A": a, **empty, "tag": t} for (q, a), t in zip(pairs, tags_of[kind], strict=True)]
+        for kind, pairs in asked.items()
+    }
+
+
+def make_mme(folder: Path, pictures: int = 2) -> None:
+    """Multiple choice about streets; one row of another subtask, whose picture is not there."""
+    rows = []
+    for i in range(pictures):
+        colour = list(COLOURS)[i]
+        name = f"AutonomousDriving/{i}.jpg"
+        draw_street(folder / "data" / name, COLOURS[colour], random.Random(40 + i))
+        choices = [f"({letter}) {one}" for letter, one in zip("ABCD", COLOURS, strict=True)]
+        choices.append("(E) The image does not feature the object")
+        for task, category in (("Perception", "Object_Count"), ("Reasoning", "Attention_TrafficSignal")):
+            rows.append(
+                {
+                    "Question_id": f"{task.lower()}/{i}",
+                    "Image": name,
+                    "Text": "What is the colour of the car?",
+                    "Question Type": "Multiple Choice",
+                    "Answer choices": choices,
+                    "Ground truth": "ABCD"[i],
+                    "Category": category,
+                    "Task": task,
+                    "Subtask": "Autonomous_Driving",
+                }
+            )
+    rows.append({**rows[0], "Question_id": "other/0", "Subtask": "Monitoring", "Image": "Monitoring/0.jpg"})
+    write_json(folder / "MME_RealWorld.json", rows)
+
+
+def make_bdd(folder: Path, clips: int = 3, frames: int = 2) -> None:
+    """Clips as several pictures, with a question about what the car does."""
+    lines = []
+    for i in range(clips):
+        names = [f"clip_{i}/{k}.jpg" for k in range(frames)]
+        for k, name in enumerate(names):
+            draw_street(folder / "frames" / name, COLOURS["red"], random.Random(50 + 10 * i + k))
+        head = "".join(f"Frame{k + 1}: <image>\n" for k in range(frames))
+        turns = [
+            {"from": "human", "value": f"{head}What is the vehicle doing?"},
+            {"from": "gpt", "value": "The car goes on."},
+        ]
+        lines.append({"id": i, "image": names, "conversations": turns})
+    write_lines(folder / "bdd.jsonl", lines)
 
 
 # --- remote sensing ---------------------------------------------------------------------------------------------------
@@ -123,19 +176,22 @@ def draw_tile(path: Path, seed: int) -> list[tuple[str, tuple[int, int, int, int
     return tanks
 
 
-def make_rsvqa(folder: Path, tiles: int = 4) -> None:
-    """A training split; the last tile belongs to another one and is there as a stub."""
+def make_rsvqa(folder: Path, tiles: int = 4, *, high: bool = False) -> None:
+    """A training split of low or high resolution; the last tile belongs to another one and is there as a stub."""
+    pictures, start = ("Data", "USGS") if high else ("Images_LR", "LR")
     questions: list[dict[str, Any]] = []
     answers: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     for i in range(tiles):
-        tanks = draw_tile(folder / "Images_LR" / f"{i}.tif", i)
+        tanks = draw_tile(folder / pictures / f"{i}.tif", i)
         here = []
         colours = [colour for colour, _ in tanks]
         asked = [
             ("presence", "Is a red tank present?", "yes" if "red" in colours else "no"),
             ("count", "How many tanks are there?", str(len(tanks))),
-            ("rural_urban", "Is it a rural or an urban area", "rural"),
+            ("area", "What is the area covered by tanks?", f"{sum(area(box) for _, box in tanks)}m2")
+            if high
+            else ("rural_urban", "Is it a rural or an urban area", "rural"),
         ]
         for kind, question, answer in asked:
             number = len(questions)
@@ -156,7 +212,12 @@ def make_rsvqa(folder: Path, tiles: int = 4) -> None:
     for rows, first in ((questions, -3), (answers, -3), (images, -1)):
         rows[first:] = [{"id": row["id"], "active": False} for row in rows[first:]]
     for name, rows in (("questions", questions), ("answers", answers), ("images", images)):
-        write_json(folder / f"LR_split_train_{name}.json", {name: rows})
+        write_json(folder / f"{start}_split_train_{name}.json", {name: rows})
+
+
+def area(box: tuple[int, int, int, int]) -> int:
+    """Of the circle in a square box, in pixels."""
+    return round(0.7854 * (box[2] - box[0]) ** 2)
 
 
 def make_dior(folder: Path, tiles: int = 4) -> None:
@@ -204,6 +265,19 @@ def make_geochat(folder: Path, tiles: int = 3) -> None:
     write_json(folder / "GeoChat_Instruct.json", records)
 
 
+def make_fit_rs(folder: Path, tiles: int = 3) -> None:
+    """A question a tile."""
+    lines = []
+    for i in range(tiles):
+        draw_tile(folder / "imgv2_split_512_100_vaild" / f"{i}.png", 60 + i)
+        turns = [
+            {"from": "human", "value": "<image>\nHow many tanks are there?"},
+            {"from": "gpt", "value": "3"},
+        ]
+        lines.append({"id": i, "image": f"{i}.png", "conversations": turns})
+    write_lines(folder / "fit_rs_vqa_100k.jsonl", lines)
+
+
 # --- medicine ---------------------------------------------------------------------------------------------------------
 
 
@@ -233,9 +307,7 @@ def make_medical(folder: Path, scans: int = 4) -> None:
                 ],
             }
         )
-    (folder / "medical_sft_sample500k.jsonl").write_text(
-        "".join(json.dumps(one) + "\n" for one in lines), "utf-8"
-    )
+    write_lines(folder / "medical_sft_sample500k.jsonl", lines)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -244,12 +316,22 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
 
 
+def write_lines(path: Path, records: list[dict[str, Any]]) -> None:
+    """A JSON Lines file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+
+
 def make_all(folder: Path) -> None:
     """Every domain below one directory."""
     make_drivelm(folder / "drivelm")
+    make_mme(folder / "mme")
+    make_bdd(folder / "bdd")
     make_rsvqa(folder / "rsvqa")
+    make_rsvqa(folder / "rsvqa_high", high=True)
     make_dior(folder / "dior")
     make_geochat(folder / "geochat")
+    make_fit_rs(folder / "fit_rs")
     make_medical(folder / "medical")
 
 

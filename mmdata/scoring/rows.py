@@ -26,7 +26,7 @@ def read_rows(path: str, task: Task, others: Sequence[Task] = ()) -> list[Row]:
     """
     rows: list[Row] = []
     seen: dict[Any, int] = {}
-    for number, entry in enumerate(_entries(path)):
+    for number, entry in enumerate(read_entries(path)):
         if not isinstance(entry, dict):
             raise DataError(f"{path}, row {number}: expected an object, got {type(entry).__name__}")
         missing = [key for key in task.keys if key not in entry]
@@ -56,7 +56,13 @@ def _misses(entry: Mapping[str, Any], missing: list[str], task: Task, others: Se
     return f"{said}; the row is one of {' or '.join(fitting)}" if fitting else said
 
 
-def _entries(path: str) -> Iterator[Any]:
+def read_entries(path: str) -> Iterator[Any]:
+    """What a file of JSON Lines, a JSON array or an object with `outputs` holds, one after the other.
+
+    Raises:
+        UsageError: no such file.
+        DataError: not JSON, or another object.
+    """
     if not os.path.isfile(path):
         raise UsageError(f"{path}: no such file")
     with open(path, "rb") as file:

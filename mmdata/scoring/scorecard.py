@@ -177,6 +177,7 @@ def score_rows(
     card = Scorecard(task.name, task.title, len(rows), {}, difference=task.difference)
     for way, sheet in sheets.items():
         card.cards[way] = _card(sheet, rows, resamples, seed)
+        card.notes += sheet.notes
     if len(sheets) == 2:
         _compare(card, rows, sheets["upstream"], sheets["strict"])
     last = sheets[ways[-1]]

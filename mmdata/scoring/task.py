@@ -71,6 +71,7 @@ class Sheet:
         why: why a row is wrong, "" if it is right.
         digits: decimals that the published script rounds to, None if it does not.
         stopped: why the published script would stop with an error instead of a score; "" if it would not.
+        notes: what else to know about the figures.
     """
 
     scores: dict[str, NDArray[np.float64]]
@@ -80,6 +81,7 @@ class Sheet:
     corpus: dict[str, Callable[[NDArray[np.intp]], float]] = field(default_factory=dict)
     digits: int | None = None
     stopped: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,26 @@ def draw_view(
         picture: RGB, of any size.
         font: see `load_font`.
     """
-    from PIL import ImageDraw
+    tile = picture.resize(canvas.tile)
+    mask = _label(font, view, canvas.tile)
+    if mask is not None:
+        tile.paste(MAGENTA, (0, 0), mask)
+    onto.paste(tile, canvas.corner(view))
+
+
+@cache
+def _label(font: str, view: str, tile: tuple[int, int]) -> Image.Image | None:
+    """How much of each pixel the letters cover, 0 to 255, from the tile's top left; None without letters.
+
+    White on black is just that, and pasting a colour through it blends as drawing text does, so that the letters of a
+    view are drawn once for all frames.
+    """
+    from PIL import Image, ImageDraw
 
     letters = load_font(font)
-    tile = picture.resize(canvas.tile)
-    if letters is not None:
-        ImageDraw.Draw(tile).text((0, 0), view, fill=MAGENTA, font=letters)
-    onto.paste(tile, canvas.corner(view))
+    if letters is None:
+        return None
+    drawn = Image.new("L", tile)
+    ImageDraw.Draw(drawn).text((0, 0), view, fill=255, font=letters)
+    _, _, right, lower = drawn.getbbox() or (0, 0, 1, 1)
+    return drawn.crop((0, 0, right, lower))

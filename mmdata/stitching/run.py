@@ -13,7 +13,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,6 +24,9 @@ from mmdata.stitching.drawing import OWN_FONT, draw_view, font_title, load_font,
 from mmdata.stitching.frames import Frame, local_path
 
 Outcome = Literal["written", "done", "refused", "failed"]
+
+BLOCKS = 8
+"""Pieces of memory of at most 16 MiB that a thread has in use: a picture, half resized, resized, and the canvas."""
 
 ENDINGS = {"jpg": "JPEG", "png": "PNG"}
 
@@ -229,14 +232,29 @@ def stitch(
     report = StitchReport(font=font_title(stitcher.font))
     shown = progress or Silent()
     shown.start("stitching", len(frames))
-    for result in _mapped(frames, stitcher, max(1, jobs)):
-        report.counts[result.outcome] = report.counts.get(result.outcome, 0) + 1
-        report.problems.extend(result.problems)
-        for view in result.frame.paths:
-            if view not in stitcher.canvas.views:
-                report.unused[view] = report.unused.get(view, 0) + 1
-        shown.advance(1)
+    with _memory_kept(BLOCKS * max(1, jobs)):
+        for result in _mapped(frames, stitcher, max(1, jobs)):
+            report.counts[result.outcome] = report.counts.get(result.outcome, 0) + 1
+            report.problems.extend(result.problems)
+            for view in result.frame.paths:
+                if view not in stitcher.canvas.views:
+                    report.unused[view] = report.unused.get(view, 0) + 1
+            shown.advance(1)
     return report
+
+
+@contextmanager
+def _memory_kept(blocks: int) -> Iterator[None]:
+    """Pillow keeps so many blocks of freed pictures for the next ones, whose pages need not be asked for again."""
+    from PIL import Image
+
+    core: Any = Image.core  # type: ignore[attr-defined]
+    before = core.get_blocks_max()
+    core.set_blocks_max(max(before, blocks))
+    try:
+        yield
+    finally:
+        core.set_blocks_max(before)
 
 
 def _mapped(frames: Iterable[Frame], stitcher: Stitcher, jobs: int) -> Iterator[Result]:

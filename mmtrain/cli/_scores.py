@@ -11,13 +11,6 @@ if TYPE_CHECKING:
     from mmdata.scoring.scorecard import Score, Scorecard
     from mmdata.scoring.task import Row, Task
 
-JUDGE_HELP = """\
-Each line is an answer that the challenge has an external judge rate, from 0 to 100 against the reference.
-Fill in `rating`. The judge part is the mean of the ratings of lines whose `part` has "judge"; the match part is half the
-F1 that `mmtrain score` prints, half the mean rating of lines whose `part` has "match".
-Final score: 0.4 judge + 0.2 language + 0.2 match + 0.2 accuracy, each from 0 to 1.
-"""
-
 
 def as_json(card: Scorecard) -> str:
     """One indented document."""
@@ -76,22 +69,14 @@ def write_page(
     print(f"mmtrain: wrote {path}", file=sys.stderr)
 
 
-def write_drivelm(
-    task: Task, rows: Sequence[Row], extra: Any, submission: str | None, judge: str | None
-) -> None:
-    """The challenge's submission and the judge's work.
-
-    Raises:
-        UsageError: the task is another one.
-    """
+def write_drivelm(rows: Sequence[Row], extra: Any, submission: str | None, judge: str | None) -> None:
+    """The challenge's submission and the judge's work."""
     import orjson
 
-    from mmdata.errors import UsageError
     from mmdata.io.writer import atomic_writer
+    from mmdata.scoring.judge import HELP, judge_tasks
     from mmdata.scoring.tasks import drivelm
 
-    if task.name != "drivelm":
-        raise UsageError("--submission and --judge belong to --task drivelm")
     if submission is not None:
         with atomic_writer(submission) as file:
             file.write(orjson.dumps(drivelm.submission(rows), option=orjson.OPT_INDENT_2) + b"\n")
@@ -101,6 +86,6 @@ def write_drivelm(
         )
     if judge is not None:
         with atomic_writer(judge) as file:
-            for entry in drivelm.judge_tasks(rows, extra):
+            for entry in judge_tasks(rows, extra):
                 file.write(orjson.dumps(entry) + b"\n")
-        print(f"mmtrain: wrote {judge}\n{JUDGE_HELP}", end="", file=sys.stderr)
+        print(f"mmtrain: wrote {judge}\n{HELP}", end="", file=sys.stderr)

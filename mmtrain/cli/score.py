@@ -38,9 +38,15 @@ def command(
     judge: Annotated[
         str | None, typer.Option(metavar="FILE", help="drivelm: write what an external judge has to rate.")
     ] = None,
+    judge_ratings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="drivelm: that file with ratings: adds the challenge's final score."
+        ),
+    ] = None,
 ) -> int:
     """Score answers by the published script's rules, and without its quirks; says where the two differ."""
-    from mmdata.errors import UnknownName
+    from mmdata.errors import UnknownName, UsageError
     from mmdata.io.writer import atomic_writer
     from mmdata.scoring import all_tasks, find_task, score_rows
     from mmdata.scoring.rows import read_rows
@@ -53,14 +59,20 @@ def command(
     if output_format not in ("text", "json", "markdown"):
         raise UnknownName("output format", output_format, ["text", "json", "markdown"])
     found = find_task(task)
+    if found.name != "drivelm" and (submission or judge or judge_ratings):
+        raise UsageError("--submission, --judge and --judge-ratings belong to --task drivelm")
     extra = load_data(found, data)
     rows = read_rows(predictions, found, tuple(all_tasks().values()))
+    if judge_ratings is not None:
+        from mmdata.scoring.judge import with_ratings
+
+        extra = with_ratings(extra, rows, judge_ratings)
     ways = [way for way in WAYS if scorer in (way, "both")]
     card = score_rows(rows, found, extra, ways=ways, resamples=resamples, seed=seed)
     if html is not None:
         write_page(html, card, rows, found, extra, media_root)
     if submission is not None or judge is not None:
-        write_drivelm(found, rows, extra, submission, judge)
+        write_drivelm(rows, extra, submission, judge)
     if output_format == "json":
         said = as_json(card)
     elif output_format == "markdown":

@@ -107,7 +107,7 @@ def test_any_grid_from_records_over_the_command_line(home, capsys):
 
 def test_the_example_goes_the_whole_way(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "domains.py"), str(tmp_path)],
+        [sys.executable, str(ROOT / "examples" / "domains.py"), "--data-only", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,4 +1,6 @@
-"""DriveLM: accuracy, match and language of the challenge's score; its judge's part is left as a file.
+"""DriveLM: accuracy, match and language of the challenge's score, and with a judge's ratings the whole of it.
+
+The judge is another program; `mmdata.scoring.judge` writes what it has to rate and reads what it said.
 
 Sources: ``challenge/evaluation.py`` and ``gpt_eval.py`` of DriveLM, ``drivelm/evaluate.py`` of InternVL.
 """
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError
+from mmdata.scoring.bootstrap import mean
 from mmdata.scoring.evalsets import entries, picture
 from mmdata.scoring.rows import text
 from mmdata.scoring.task import Question, Row, Sheet, Task, Way
@@ -47,6 +50,7 @@ class Asked:
         tags: how it is scored.
         first: it opens its key frame: its answer's points are the frame's graph.
         stage: perception, prediction, planning or behavior.
+        rating: what a judge gave the answer, 0 to 100; None: not rated.
     """
 
     question: str
@@ -54,6 +58,7 @@ class Asked:
     tags: frozenset[int]
     first: bool
     stage: str
+    rating: float | None = None
 
 
 def read(number: int, entry: Mapping[str, Any]) -> Row:
@@ -147,8 +152,19 @@ def counted(rows: Sequence[Row], test: Mapping[str, Asked], points: Callable[[st
     ]
 
 
+def scored(way: Way, rows: Sequence[Row], test: Mapping[str, Asked]) -> tuple[list[Row], list[bool]]:
+    """The rows with the answers that a way of scoring sees, and which of them it scores."""
+    if way == "strict":
+        return list(rows), [True] * len(rows)
+    # Answers in the model's own words are mapped as the published script maps them.
+    rows = [replace(row, response=upstream_mapped(row.facts["said"])) if row.facts else row for row in rows]
+    return rows, counted(rows, test, decimals)
+
+
 def score(way: Way, rows: Sequence[Row], data: Any) -> Sheet:
-    """``accuracy``, ``match`` (F1 alone: the judge's half is left out) and the language metrics.
+    """``accuracy``, ``match`` (F1 alone), the language metrics and ``language``, the challenge's part made of them.
+
+    With a judge's ratings also ``judge``, ``match_judged`` (half F1, half rating) and ``final``, the challenge's score.
 
     Args:
         way: ``upstream`` skips questions about objects that the frame's first answer missed, and reads decimals only;
@@ -157,25 +173,22 @@ def score(way: Way, rows: Sequence[Row], data: Any) -> Sheet:
         data: the challenge's test file, as `read_test` gives it.
 
     Raises:
-        DataError: a question has no answer, or an answer no question.
+        DataError: a question has no answer, or an answer no question; ratings are there, but not all that `upstream` needs.
     """
     from mmdata.scoring.language import language_scores
 
     test: Mapping[str, Asked] = data
-    _agree(rows, test)
+    agree(rows, test)
+    for row in rows:
+        row.kind = test[row.id].stage
     points = decimals if way == "upstream" else tagged
-    if way == "upstream":  # answers in the model's own words are mapped as the published script maps them
-        rows = [
-            replace(row, response=upstream_mapped(row.facts["said"])) if row.facts else row for row in rows
-        ]
-    kept = counted(rows, test, points) if way == "upstream" else [True] * len(rows)
+    rows, kept = scored(way, rows, test)
     size = len(rows)
     accuracy, match = np.full(size, np.nan), np.full(size, np.nan)
     parsed, why = [""] * size, [""] * size
     talk: list[int] = []
     for k, row in enumerate(rows):
         asked, said = test[row.id], row.response or ""
-        row.kind = asked.stage
         if not kept[k]:
             parsed[k] = "not scored: it asks about objects that the frame's first answer missed"
             continue
@@ -208,9 +221,64 @@ def score(way: Way, rows: Sequence[Row], data: Any) -> Sheet:
     def of_rows(metric: Callable[[NDArray[np.intp]], float]) -> Callable[[NDArray[np.intp]], float]:
         return lambda chosen: metric(back[chosen][back[chosen] >= 0])
 
-    return Sheet(
-        scores, "accuracy", parsed, why, {name: of_rows(one) for name, one in corpus.items()}, stopped=stopped
-    )
+    whole = {name: of_rows(one) for name, one in corpus.items()}
+    if talk:
+        whole["language"] = partial(_language, scores, dict(whole))
+    sheet = Sheet(scores, "accuracy", parsed, why, whole, stopped=stopped)
+    if any(one.rating is not None for one in test.values()):
+        _judged(sheet, way, rows, kept, test)
+    return sheet
+
+
+def _language(
+    scores: Mapping[str, NDArray[np.float64]],
+    corpus: Mapping[str, Callable[[NDArray[np.intp]], float]],
+    chosen: NDArray[np.intp],
+) -> float:
+    """`language_part` of a choice of rows."""
+    means = {name: mean(scores[name][chosen]) for name in ("rouge_l", "cider")}
+    return language_part({**means, **{name: metric(chosen) for name, metric in corpus.items()}})
+
+
+def _judged(
+    sheet: Sheet, way: Way, rows: Sequence[Row], kept: Sequence[bool], test: Mapping[str, Asked]
+) -> None:
+    """Add what the ratings make possible.
+
+    Raises:
+        DataError: ratings that the published score needs are missing.
+    """
+    judge, half = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    absent = []
+    for k, row in enumerate(rows):
+        asked = test[row.id]
+        if not kept[k] or not asked.tags & {JUDGE, MATCH}:
+            continue
+        if asked.rating is None:
+            absent.append(str(row.id))
+        elif JUDGE in asked.tags:
+            judge[k] = asked.rating / 100
+        if asked.rating is not None and MATCH in asked.tags:
+            half[k] = asked.rating / 100
+    if absent:
+        told = f"{len(absent)} answers have no rating, first {', '.join(absent[:3])}"
+        if way == "upstream":
+            raise DataError(f"{told}: the published score needs them")
+        sheet.notes.append(f"strict: no judge, match_judged and final: {told}")
+        return
+    sheet.scores["judge"] = judge
+    sheet.scores["match_judged"] = (sheet.scores["match"] + half) / 2
+    if way == "upstream" and np.isnan(judge).all() and not sheet.stopped:
+        sheet.stopped = "ZeroDivisionError: no row counts for the judge"
+    parts = {"judge": "judge", "match": "match_judged", "accuracy": "accuracy"}
+    language = sheet.corpus.get("language")
+
+    def final(chosen: NDArray[np.intp]) -> float:
+        means = {part: mean(sheet.scores[name][chosen]) for part, name in parts.items()}
+        means["language"] = language(chosen) if language else float("nan")
+        return sum(weight * means[part] for part, weight in WEIGHTS.items())
+
+    sheet.corpus["final"] = final
 
 
 def _odd(rows: Sequence[Row], test: Mapping[str, Asked], kept: Sequence[bool]) -> str:
@@ -224,7 +292,12 @@ def _odd(rows: Sequence[Row], test: Mapping[str, Asked], kept: Sequence[bool]) -
     return ""
 
 
-def _agree(rows: Sequence[Row], test: Mapping[str, Asked]) -> None:
+def agree(rows: Sequence[Row], test: Mapping[str, Asked]) -> None:
+    """Every question has its answer, and every answer its question.
+
+    Raises:
+        DataError: not so.
+    """
     answered = {row.id for row in rows}
     missing = [key for key in test if key not in answered]
     if missing:
@@ -238,22 +311,6 @@ def language_part(scores: Mapping[str, float]) -> float:
     """The challenge's language part: the mean of BLEU-1 to 4 averaged, ROUGE-L, and a tenth of CIDEr."""
     bleu = sum(scores[f"bleu_{n}"] for n in range(1, 5)) / 4
     return (bleu + scores["rouge_l"] + scores["cider"] / 10) / 3
-
-
-def judge_tasks(rows: Sequence[Row], test: Mapping[str, Asked]) -> Iterator[dict[str, Any]]:
-    """What an external judge has to rate from 0 to 100: questions tagged for it, and those of match, half of whose score it is."""
-    kept = counted(rows, test, decimals)
-    for row, scored in zip(rows, kept, strict=True):
-        tags = test[row.id].tags
-        if scored and tags & {JUDGE, MATCH}:
-            yield {
-                "id": row.id,
-                "part": [name for tag, name in ((JUDGE, "judge"), (MATCH, "match")) if tag in tags],
-                "question": test[row.id].question,
-                "reference": test[row.id].answer,
-                "answer": row.response or "",
-                "rating": None,
-            }
 
 
 def submission(rows: Sequence[Row], **about: Any) -> dict[str, Any]:
@@ -329,7 +386,7 @@ def answered(row: Mapping[str, Any], response: str) -> dict[str, Any]:
 TASKS = (
     Task(
         name="drivelm",
-        title="DriveLM, without the judge's part",
+        title="DriveLM",
         keys=("id", "answer", "gt_answers"),
         read=read,
         score={"upstream": partial(score, "upstream"), "strict": partial(score, "strict")},

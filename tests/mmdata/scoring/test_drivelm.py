@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdata.errors import DataError
-from mmdata.scoring import find_task, score_file
+from mmdata.scoring import find_task, score_file, score_rows
+from mmdata.scoring.judge import judge_tasks, with_ratings
 from mmdata.scoring.language import language_scores
 from mmdata.scoring.tasks.drivelm import (
     decimals,
-    judge_tasks,
     language_part,
     matched,
     read,
@@ -111,12 +111,95 @@ def test_the_language_part_of_perfect_answers():
     assert language_part(perfect) == 1
 
 
-def test_the_judge_gets_what_it_has_to_rate_and_no_more(files):
+def work_of(files):
     test = read_test(str(files / "test.json"))
     rows = [read(k, row) for k, row in enumerate(json.loads((files / "answers.json").read_text()))]
-    work = list(judge_tasks(rows, test))
-    assert [(one["id"], one["part"]) for one in work] == [("s_f_0", ["match"]), ("s_f_3", ["judge"])]
-    assert work[1]["reference"] == "It turns left."
+    return rows, test, list(judge_tasks(rows, test))
+
+
+def test_the_judge_gets_what_it_has_to_rate_and_no_more(files):
+    test = json.loads((files / "test.json").read_text())
+    # It asks about the object that the first answer missed: only strict scores it.
+    test["s"]["key_frames"]["f"]["QA"]["prediction"][0]["tag"] = [1]
+    (files / "test.json").write_text(json.dumps(test))
+    _, _, work = work_of(files)
+    assert [(one["id"], one["part"], one["scorers"]) for one in work] == [
+        ("s_f_0", ["match"], ["upstream", "strict"]),
+        ("s_f_2", ["judge"], ["strict"]),
+        ("s_f_3", ["judge"], ["upstream", "strict"]),
+    ]
+    assert work[2]["reference"] == "It turns left."
+
+
+def final(files, ratings, **options):
+    rows, test, _ = work_of(files)
+    (files / "ratings.jsonl").write_text("".join(json.dumps(one) + "\n" for one in ratings))
+    return score_rows(rows, TASK, with_ratings(test, rows, str(files / "ratings.jsonl")), **options)
+
+
+def test_the_final_score_by_hand(files):
+    """0.4 judge + 0.2 language + 0.2 match + 0.2 accuracy, each from 0 to 1; match is half F1, half rating."""
+    card = final(files, [{"id": "s_f_0", "rating": 80}, {"id": "s_f_3", "rating": "35"}], resamples=20)
+    got = {name: value for name, (value, _) in scores(card, "upstream").items()}
+    assert got["judge"] == pytest.approx(0.35)  # of the one question tagged 1
+    assert got["match"] == pytest.approx(0.5)  # one object of two found, one named wrongly
+    assert got["match_judged"] == pytest.approx((0.5 + 0.8) / 2)
+    assert got["accuracy"] == 0.5  # "Yes." is right, "It stops." is not, the third is not asked
+    assert got["language"] == pytest.approx(
+        (
+            (got["bleu_1"] + got["bleu_2"] + got["bleu_3"] + got["bleu_4"]) / 4
+            + got["rouge_l"]
+            + got["cider"] / 10
+        )
+        / 3
+    )
+    by_hand = 0.4 * 0.35 + 0.2 * got["language"] + 0.2 * 0.65 + 0.2 * 0.5
+    assert got["final"] == pytest.approx(by_hand)
+    strict = {name: value for name, (value, _) in scores(card, "strict").items()}
+    assert strict["final"] == pytest.approx(by_hand + 0.2 * (2 / 3 - 0.5))  # one more right answer counts
+    spread = next(s for s in card.cards["upstream"].scores if s.name == "final")
+    assert spread.low <= spread.value <= spread.high
+
+
+def test_without_ratings_there_is_no_final_score(files):
+    rows, test, _ = work_of(files)
+    names = set(scores(score_rows(rows, TASK, test, resamples=0), "upstream"))
+    assert "language" in names
+    assert not names & {"judge", "match_judged", "final"}
+
+
+def test_ratings_that_strict_alone_needs_may_be_left_out(files):
+    test = json.loads((files / "test.json").read_text())
+    test["s"]["key_frames"]["f"]["QA"]["prediction"][0]["tag"] = [0, 1]
+    (files / "test.json").write_text(json.dumps(test))
+    card = final(files, [{"id": "s_f_0", "rating": 80}, {"id": "s_f_3", "rating": 35.5}], resamples=0)
+    assert "final" in scores(card, "upstream")
+    assert "final" not in scores(card, "strict")
+    assert "strict: no judge, match_judged and final: 1 answers have no rating, first s_f_2" in card.notes
+
+
+@pytest.mark.parametrize(
+    "ratings, told",
+    [
+        ([{"id": "s_f_0", "rating": 80}], "1 answers have no rating, first s_f_3: the published score needs them"),
+        ([{"id": "s_f_0", "rating": 80}, {"id": "s_f_3", "rating": None}], "first s_f_3"),
+        ([{"id": "s_f_0", "rating": None}], "no `rating` is filled in"),
+        ([{"id": "s_f_0", "rating": 101}], "s_f_0: the rating 101 is no number from 0 to 100"),
+        ([{"id": "s_f_0", "rating": -1}], "s_f_0: the rating -1 is no number"),
+        ([{"id": "s_f_0", "rating": True}], "s_f_0: the rating True is no number"),
+        ([{"id": "s_f_0", "rating": "nan"}], "'nan' is no number"),
+        ([{"id": "s_f_0", "rating": "good"}], "'good' is no number"),
+        ([{"id": "s_f_9", "rating": 1}], "s_f_9: the test file has no such question"),
+        ([{"id": "s_f_1", "rating": 1}], "s_f_1: its question is not rated by the judge"),
+        ([{"id": "s_f_0", "rating": 1}] * 2, "s_f_0: rated twice"),
+        ([{"id": "s_f_0", "rating": 1, "answer": "Else."}], "s_f_0: the rating is of another answer, 'Else.'"),
+        ([{"name": "s_f_0"}], "entry 0: expected an object with `id` and `rating`"),
+        ([{"id": f"x{n}", "rating": 1} for n in range(9)], r"\(and 4 more\)"),
+    ],
+)  # fmt: skip
+def test_faulty_ratings_are_named(files, ratings, told):
+    with pytest.raises(DataError, match=told):
+        final(files, ratings, resamples=0)
 
 
 def test_a_submission_holds_every_answer():
