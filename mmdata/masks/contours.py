@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import UnknownName
+from mmdata.masks import compiled
 from mmdata.masks.pixel_edges import pixel_edges
 from mmdata.masks.rle_encode import as_mask
 from schemas.sample import RasterRule
@@ -52,6 +53,10 @@ def to_rings(
         UnknownName: there is no such rule.
         ValueError: `simplify` is negative, or `min_iou` is not between 0 and 1.
     """
+    if simplify is None and min_iou is None and rule in ("opencv", "coco") and compiled.ready():
+        found = _compiled(mask, rule)
+        if found is not None:
+            return _parted(found[0].tolist(), found[1])
     rings = ring_arrays(mask, rule)
     if simplify is not None or min_iou is not None:
         from mmdata.masks.simplify import simplified
@@ -70,11 +75,34 @@ def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
     make = {"opencv": _opencv, "coco": _coco}.get(rule)
     if make is None:
         raise UnknownName("raster rule", rule, get_args(RasterRule))
+    if compiled.ready():
+        found = _compiled(mask, rule)
+        if found is not None:
+            return _parted(*found)
     pixels = np.ascontiguousarray(as_mask(mask))
     if pixels.size <= _SMALL:
         return make(pixels, (0, 0))
     left, top, width, height = cv2.boundingRect(pixels)
     return make(pixels[top : top + height, left : left + width], (left, top)) if width else []
+
+
+def _compiled(mask: NDArray[Any], rule: RasterRule) -> tuple[_Points, list[int]] | None:
+    """The points of all rings, and where each ends; None for no mask, and for one with holes: OpenCV must help there."""
+    from mmdata.masks import contour_kernels
+
+    array = np.asarray(mask)
+    if array.ndim != 2 or not array.size or array.dtype not in (np.uint8, np.bool_):
+        return None
+    if not array.flags.carray:  # one type of array: another one would have to be compiled again
+        array = array.copy("C")
+    met, points, ends = contour_kernels.outlines(array.view(np.uint8), rule == "coco")
+    return (points, ends.tolist()) if met == contour_kernels.FOUND else None
+
+
+def _parted(points: Any, ends: list[int]) -> list[Any]:
+    """The points of each ring, in the order in which OpenCV hands them out: the last one found comes first."""
+    starts = [0, *ends]
+    return [points[starts[k] : ends[k]] for k in range(len(ends) - 1, -1, -1)]
 
 
 def _found(

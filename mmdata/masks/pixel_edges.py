@@ -52,6 +52,14 @@ for _in in range(9):
             _CORNERS[9 * _in + _out, _k] = _END[_side]
             _USED[9 * _in + _out, _k] = True
 
+SIDES_PASSED: NDArray[np.int64] = np.full((81, 4), -1)
+"""By 9 * arrival + departure: the directions of the sides that are turned past, in order, then -1."""
+SIDE_ENDS = np.array([_END.get(_direction, (0, 0)) for _direction in range(8)])
+"""By direction of a side: where on its pixel it ends."""
+for _turn in range(81):
+    _passed = _sides(*divmod(_turn, 9))
+    SIDES_PASSED[_turn, : len(_passed)] = _passed
+
 _SIDES = _USED.sum(axis=1)
 _PACKED = _packed(_CORNERS)
 

@@ -9,16 +9,19 @@ Points are rounded to a fifth of a pixel, a pixel belongs where its centre does,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mmdata.errors import DataError, UnknownName
+from mmdata.masks import compiled
 from mmdata.masks.coco_fill import coco_spans
 from mmdata.masks.flat_polygons import FAR
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
-from mmdata.masks.rle import LIMIT_PIXELS
+from mmdata.masks.rle import LIMIT_PIXELS, Runs
 from mmdata.masks.rle_decode import decode, fill_spans
 from mmdata.masks.shown import shown
 from mmdata.masks.spans import deeper
@@ -91,7 +94,13 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
     points = as_points(ring, number)  # type: ignore[arg-type]
     if not len(points):
         raise RingError("empty", "a ring without points, at which cv2.fillPoly fails", ring=number)
-    if _near(points):
+    if compiled.ready():
+        from mmdata.masks import raster_kernels
+
+        cut: NDArray[np.int32] = raster_kernels.whole(_plain(points))
+        if len(cut):
+            return cut
+    elif _near(points):
         whole: NDArray[np.int32] = points.astype(np.int32, order="C")
         return whole
     low, high = extent(points, number)
@@ -111,8 +120,19 @@ def _near(points: NDArray[Any]) -> bool:
     return cv2.norm(points.ravel().astype(np.float64, copy=False)) < FAR
 
 
+def _plain(points: NDArray[Any]) -> NDArray[np.float64]:
+    """Points as the one type of array for which kernels are compiled."""
+    array: NDArray[np.float64] = np.ascontiguousarray(points, np.float64)
+    return array if array.flags.writeable else array.copy()
+
+
 def _coco(rings: Rings, height: int, width: int) -> Mask:
-    drawable = [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    given = as_sequence(rings)
+    if compiled.ready():
+        mask = coco_compiled(given, every_line(height), every_line(width), (height, width))
+        if mask is not None:
+            return mask
+    drawable = [coco_points(ring, number) for number, ring in enumerate(given)]
     if drawable and height * width <= _SMALL_CANVAS and _boundary(drawable) <= _SHORT_BOUNDARY:
         return _coco_small(drawable, height, width)
     canvas = np.zeros((height, width), np.uint8)
@@ -120,6 +140,47 @@ def _coco(rings: Rings, height: int, width: int) -> Mask:
         start, end = deeper(*coco_spans(drawable, height, width), 1)
         if len(start):
             fill_spans(canvas, start, end)
+    return canvas
+
+
+@lru_cache(maxsize=16)
+def every_line(lines: int) -> Runs:
+    """For `coco_compiled`: all lines are held, int64 (lines + 1,)."""
+    held = np.arange(lines + 1)
+    held.setflags(write=False)
+    return held
+
+
+def coco_compiled(
+    rings: Sequence[ArrayLike], above: Runs, before: Runs, held: tuple[int, int]
+) -> Mask | None:
+    """The pixels of rings by pycocotools' rule on some rows and columns of a canvas; None where a ring is refused.
+
+    Args:
+        rings: of one object.
+        above: how many of the rows held lie above each row of the full canvas, and past its last; read-only.
+        before: the same for columns.
+        held: number of rows and of columns held.
+
+    Raises:
+        RingError: a ring is no list of [x, y].
+    """
+    from mmdata.masks import raster_kernels
+
+    canvas = spare = np.zeros(held, np.uint8)
+    for number, ring in enumerate(rings):
+        points = as_points(ring, number)
+        if len(points) < 3:
+            return None
+        if number == 1:
+            spare = np.zeros(held, np.uint8)
+        left, top, right, bottom = raster_kernels.coco_ring(spare, _plain(points), above, before)
+        if left < 0:
+            return None
+        if number:
+            part = spare[top:bottom, left:right]
+            canvas[top:bottom, left:right] |= part
+            part[...] = 0
     return canvas
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError
+from mmdata.masks import compiled
 from mmdata.masks.shown import shown
 
 RLEKind = Literal[
@@ -208,6 +209,10 @@ def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, lis
     counts = rle.get("counts")
     lengths: list[int] | AnyRuns
     if isinstance(counts, str | bytes):
+        if compiled.ready():
+            quickly = _read_compiled(counts, height * width)
+            if len(quickly):
+                return height, width, quickly
         text = _ascii(counts)
         lengths = _parse_short(text) if len(text) < _SHORT else _parse_long(text)
     elif isinstance(counts, list | tuple):
@@ -225,6 +230,14 @@ def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, lis
     if total != height * width:
         raise RLEError("sum", _sum_message(total, height, width, counts))
     return height, width, lengths
+
+
+def _read_compiled(counts: str | bytes, total: int) -> Runs:
+    """The runs, or none where anything is wrong with them, of which `lengths_of` knows what."""
+    from mmdata.masks import rle_kernels
+
+    text = counts if isinstance(counts, bytes) else counts.encode("utf-8", "surrogatepass")
+    return rle_kernels.read(bytes(text), total)
 
 
 def _sum_message(

@@ -1,6 +1,6 @@
 """RLE to pixels: C-contiguous arrays, every pixel written or zero, never memory that nobody filled.
 
-Three ways, each the fastest somewhere:
+Compiled (see `mmdata.masks.compiled`), or in one of three ways, each the fastest somewhere in numpy:
 
 - few runs on little canvas: 0 and 1 in turn, each repeated as often as its run is long, then transposed into place;
 - more: a mark at every start and end of a run, then every row XOR the row above it, in 64-bit words, inside the
@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdata.masks import compiled
 from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of
 
 Mask: TypeAlias = NDArray[np.uint8]
@@ -78,6 +79,11 @@ def decode_many(
 def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
     """Set the pixels of checked run lengths on a canvas of zeros, uint8 (h, w), C-contiguous."""
     if len(lengths) < 2:
+        return
+    if compiled.ready():
+        from mmdata.masks import rle_kernels
+
+        rle_kernels.fill(canvas, np.asarray(lengths, np.int64))
         return
     lengths = np.asarray(lengths)
     height, width = canvas.shape

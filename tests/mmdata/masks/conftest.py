@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdata.masks import compiled
+
 
 def random_mask(rng: np.random.Generator, largest: int = 48) -> np.ndarray:
     """Noise, blobs, lines, holes, lattices, full, empty, one pixel wide or high; uint8 (h, w) of 0 and 1."""
@@ -58,3 +60,12 @@ def masks_like():
         return (random_mask(rng, largest) for _ in range(n))
 
     return make
+
+
+@pytest.fixture(scope="module", params=["numpy", "kernels"])
+def both_ways(request):
+    """Every test of the module once by numpy alone and once by compiled kernels, where numba is installed."""
+    if not compiled.use(request.param == "kernels"):
+        pytest.skip("numba is not installed")
+    yield request.param
+    compiled.use(None)

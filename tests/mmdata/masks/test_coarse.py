@@ -17,6 +17,8 @@ from mmdata.errors import DataError
 from mmdata.masks.coarse import coarse_rings, coarse_rle, scratch, target_size
 from mmdata.masks.resize_rules import line_sources
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 EXACT = ("nearest", "nearest-exact", "cv2-nearest", "cv2-area", "cv2-linear")
 
 

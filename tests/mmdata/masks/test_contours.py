@@ -11,7 +11,10 @@ from mmdata import masks
 from mmdata.errors import UnknownName
 from mmdata.masks import contours
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("both_ways"),
+    pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),
+]
 
 
 def drawn_by_opencv(rings, size):

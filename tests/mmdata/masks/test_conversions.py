@@ -8,6 +8,8 @@ import pytest
 from mmdata import masks
 from mmdata.errors import UnknownName
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 @pytest.mark.parametrize("rule", ["opencv", "coco"])
 def test_polygons_to_rle_to_polygons_to_mask(rule):

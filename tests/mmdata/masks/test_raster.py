@@ -11,7 +11,10 @@ from mmdata import masks
 from mmdata.errors import DataError, UnknownName
 from mmdata.masks import raster
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("both_ways"),
+    pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),
+]
 
 
 def as_geopixel_draws(rings, size):

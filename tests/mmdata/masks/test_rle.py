@@ -10,6 +10,8 @@ from pycocotools import mask as coco
 
 from mmdata.masks import rle
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 RNG = np.random.default_rng(5)
 
 

@@ -12,6 +12,8 @@ from mmdata import masks
 from mmdata.masks import rle as rle_module
 from mmdata.masks import rle_decode
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 EVERYDAY, ALL = 1500, 10_000
 
 

@@ -12,6 +12,8 @@ from pycocotools import mask as coco
 from mmdata import masks
 from mmdata.errors import DataError, UnknownName
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 @pytest.mark.parametrize("n", [800, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_runs_agree_with_pixels(masks_like, n):

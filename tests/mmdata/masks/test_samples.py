@@ -15,6 +15,8 @@ from mmdata import masks
 from mmdata.errors import DataError
 from schemas.sample import Media, Origin, PolygonMask, RLEMask, Sample, SampleObject
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 TRIANGLE = [[1.5, 1.5], [9, 2], [5, 8.7]]
 SQUARE = [[0, 0], [3, 0], [3, 3], [0, 3]]
 
