@@ -11,7 +11,15 @@ import orjson
 from mmdata.converting.fast.look import Look, Outline, outline_of
 from mmdata.converting.fast.skeleton import NotPlain, skeleton
 from mmdata.converting.fast.spelling import Speller
-from mmdata.converting.fast.template import Write, awkward, constants_of, marked, spelled, write_source
+from mmdata.converting.fast.template import (
+    Write,
+    awkward,
+    constants_of,
+    marked,
+    spelled,
+    template,
+    write_source,
+)
 from mmdata.encoding import CannotEncode, Note
 from mmdata.errors import DataError
 
@@ -191,7 +199,8 @@ class FastConvert:
         record, notes = converter.translated(value, raw, spell=spelled)
         if notes != outcome.notes:
             raise NotPlain
-        source, constants = write_source(found, record, "MATCH")
+        form = template(record, found)
+        source, constants = write_source(form, found, "MATCH")
         code = compile(source, f"<{converter.source.name} to {converter.task.to}>", "exec")
         patterns = [found.pattern(careful=False), found.pattern(careful=True)]
 
