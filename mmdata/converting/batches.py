@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmdata.converting.fast import FastConvert, Known
-from mmdata.converting.fast.look import NOTHING_KNOWN, Look, look_at
+from mmdata.converting.fast.look import View
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
 from mmdata.converting.recordconvert import RecordConverter, Task
@@ -98,6 +98,11 @@ class Written:
     chunks: list[bytes] = field(default_factory=list)
     count: int = 0
 
+    def add(self, text: bytes, count: int) -> None:
+        """Add so many records with what stands between them."""
+        self.records.append(text)
+        self.count += count - 1
+
     def flush(self, between: bytes) -> None:
         """Make text of the records: a block's worth of memory is used again, and stays in the processor's cache."""
         if self.records:
@@ -122,7 +127,7 @@ class BatchConverter:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.records = RecordConverter(task)
-        self.between = b",\n" if task.array else b"\n"
+        self.between = task.between
         self.by_kind = task.by_kind
         self.fast = FastConvert(self.records)
         self.used: list[Known] = []
@@ -163,28 +168,24 @@ class BatchConverter:
         for block in source.blocks(batch.lo, batch.hi, at_record=batch.at_record):
             for item in block.pending:
                 self._item(item, part, written, source)
-            look = (
-                look_at(block.data, block.starts, block.ends, one_line=one_line)
-                if fast.able
-                else NOTHING_KNOWN
-            )
+            view = View(block, one_line=one_line)
             i = 0
             while i < len(block.starts):
-                i = fast.run(block, i, look, begin)
+                i = fast.run(view, i, begin)
                 if i == len(block.starts):
                     break
                 start, end = block.starts[i], block.ends[i]
                 data = block.data[start:end]
                 if data and accepts(data):
                     self._converted(
-                        RawRecord(block.first + i, block.base + start, data, None), part, written, look
+                        RawRecord(block.first + i, block.base + start, data, None), part, written, view
                     )
                     i += 1
                 else:
                     items, i = source.repair(block, i)
                     for item in items:
                         self._item(item, part, written, source)
-                    look = NOTHING_KNOWN
+                    view.corrected()
             for one in written.values():
                 one.flush(self.between)
         part.first_start, part.next_start = source.first_start, source.next_start
@@ -199,19 +200,25 @@ class BatchConverter:
             return
         if source is not None:
             item = whole(item, source)
-        self._converted(item, part, written)
+        self._converted(item, part, written, learn=False)
 
     def _read(self, item: Item, part: Part, written: dict[str, Written]) -> None:
         """A record, or what lies between records, of a source that is read in sequence."""
         if isinstance(item, Problem) or item.problem is not None:
             self._item(item, part, written)
         elif not self.fast.translate(item.data, lambda known: self._begin(known, part, written)):
-            self._converted(item, part, written, NOTHING_KNOWN)
+            self._converted(item, part, written)
 
     def _converted(
-        self, raw: RawRecord, part: Part, written: dict[str, Written], look: Look | None = None
+        self,
+        raw: RawRecord,
+        part: Part,
+        written: dict[str, Written],
+        view: View | None = None,
+        *,
+        learn: bool = True,
     ) -> None:
-        """A record that goes the ordinary way; the fast path learns from it where `look` is given."""
+        """A record that goes the ordinary way; the fast path learns from it, with the block that it lies in."""
         outcome, ledger = self.records.convert(raw), part.ledger
         if outcome.code:
             part.rejects.append(
@@ -219,31 +226,32 @@ class BatchConverter:
             )
             ledger.rejections[outcome.code] = ledger.rejections.get(outcome.code, 0) + 1
         else:
-            self._place(outcome.kind, written).append(outcome.data)
+            self._place(outcome.kind, written).records.append(outcome.data)
             ledger.count(outcome.notes)
             for code in outcome.warnings:
                 ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
-            if look is not None:
-                self.fast.learn(raw, outcome, look)
+            if learn:
+                self.fast.learn(raw, outcome, view)
 
     def _begin(self, known: Known, part: Part, written: dict[str, Written]) -> None:
         """The first record of a batch that the fast path translates in this way: its fields take their places."""
-        known.written = self._place(known.kind, written)
+        known.goes_to(self._place(known.kind, written))
         self.used.append(known)
         part.ledger.count(known.notes, 0)
 
-    def _place(self, kind: str, written: dict[str, Written]) -> list[bytes]:
+    def _place(self, kind: str, written: dict[str, Written]) -> Written:
         """Where records of a kind go."""
         name = kind if self.by_kind else "all"
         if name not in written:
             written[name] = Written()
-        return written[name].records
+        return written[name]
 
     def _end(self, part: Part, written: dict[str, Written]) -> None:
         """Count what the fast path has translated."""
         for known in self.used:
             part.ledger.count(known.notes, known.records)
-            known.records, known.written = 0, None
+            known.records = 0
+            known.goes_to(None)
         self.used.clear()
         for one in written.values():
             one.flush(self.between)

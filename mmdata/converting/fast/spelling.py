@@ -47,6 +47,7 @@ class Speller:
     Attributes:
         alike: folder as written, its ``/`` included -> the text before the name of every file in it, where that is the
             same for all names that do not end with ``/`` or ``.``.
+        cleared: how often `alike` was emptied; otherwise it only grows.
     """
 
     def __init__(self, media: MediaPaths) -> None:
@@ -54,6 +55,7 @@ class Speller:
         self.folders: dict[bytes, _Folder] = {}
         self.alike: dict[bytes, bytes] = {}
         self.names = 0
+        self.cleared = 0
 
     def __call__(self, path: bytes) -> bytes:
         """The path as it must stand in the output."""
@@ -85,6 +87,7 @@ class Speller:
         if len(self.folders) >= MOST_FOLDERS or self.names > MOST_NAMES:
             self.folders.clear()
             self.alike.clear()
+            self.cleared += 1
             self.names = 0
         folder = self.folders[written] = _Folder()
         if MARK in written:
