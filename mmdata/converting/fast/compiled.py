@@ -85,7 +85,7 @@ class Folders:
             mark = kernel.hashed(np.frombuffer(written, np.uint8), 0, len(written))
             self.rows.append((mark, *self.texts.add(written), *self.texts.add(before)))
         if 2 * len(self.rows) > len(self.table):
-            self._fill(4 * len(self.table))
+            self._fill(1 << (4 * len(self.rows)).bit_length())
             return
         for row in self.rows[first:]:
             self._put(row)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mmdata import jit
 from mmdata.converting.fast.blake import BLOCK, DIGEST_BYTES, hexadecimal
-from mmdata.converting.fast.vectors import WIDE, differing, lowest, moved, specials
+from mmdata.converting.fast.vectors import WIDE, differing, equal, lowest, moved, ones, specials
 
 DONE, UNKNOWN, FULL = 0, 1, 2
 """Why `translate` stopped: it was through, a record is not of any skeleton or its folder is new, or there is no room."""
@@ -45,7 +47,8 @@ def _same(data: Any, at: int, other: Any, there: int, count: int) -> bool:
             continue
         wrong = differing(data, at + k, other, there + k)
         if wrong != 0:
-            return lowest(wrong) >= count - k
+            same: bool = lowest(wrong) >= count - k
+            return same
         k += WIDE
     return True
 
@@ -127,7 +130,8 @@ def _matches(data: Any, start: int, end: int, steps: Any, first: int, literals: 
         at += count
         kind = steps[k, 2]
         if kind == END:
-            return at == end
+            through: bool = at == end
+            return through
         begin = at
         if kind == POSITIVE:
             while at < end and 48 <= data[at] <= 57:
@@ -237,11 +241,36 @@ def _write(
 
 @jit.kernel
 def _marked(octets: Any, start: int, end: int) -> bool:
-    """Whether a text has ``!//``, the mark of a path in a container."""
-    found = 0
-    for k in range(start, end - 2):
-        found += (octets[k] == 33) & (octets[k + 1] == 47) & (octets[k + 2] == 47)
-    return found != 0
+    """Whether a text has ``!//``, the mark of a path in a container; `octets` has `WIDE` bytes more than the text."""
+    for at in range(start, end, WIDE):
+        found = equal(octets, at, 33)
+        while found != 0:
+            k = at + lowest(found)
+            if k + 2 < end and octets[k + 1] == 47 and octets[k + 2] == 47:
+                return True
+            found = found & (found - np.uint32(1))
+    return False
+
+
+@jit.kernel
+def _outline(data: Any, start: int, end: int) -> Any:
+    """Objects, ``<`` and ``[`` of a record (see `mmdata.converting.fast.look.Outline`)."""
+    objects, less, squares = 0, 0, 0
+    at = start
+    while at + WIDE <= end and at + WIDE < len(data):
+        opened = equal(data, at, 123)
+        if opened != 0:
+            objects += ones(opened & (equal(data, at + 1, 34) | equal(data, at + 1, 10)))
+        less += ones(equal(data, at, 60))
+        squares += ones(equal(data, at, 91))
+        at += WIDE
+    while at < end:
+        if data[at] == 123 and at + 1 < end and (data[at + 1] == 34 or data[at + 1] == 10):
+            objects += 1
+        less += data[at] == 60
+        squares += data[at] == 91
+        at += 1
+    return objects, less, squares
 
 
 @jit.kernel
@@ -302,11 +331,7 @@ def translate(
     i = first
     while i < len(starts) and why == DONE:
         start, end = starts[i], ends[i]
-        objects, less, squares = 0, 0, 0
-        for k in range(start, end - 1):
-            objects += (data[k] == 123) & ((data[k + 1] == 34) | (data[k + 1] == 10))
-            less += data[k] == 60
-            squares += data[k] == 91
+        objects, less, squares = _outline(data, start, end)
         why = UNKNOWN
         for number in range(len(knowns)):
             if knowns[number, 0] != objects or knowns[number, 1] != less or knowns[number, 2] != squares:

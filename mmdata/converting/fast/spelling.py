@@ -68,7 +68,7 @@ class Speller:
         name = path[cut:]
         if folder.places is None:
             folder.asked += 1
-            if folder.asked > SEEN_BEFORE_LISTING:
+            if folder.asked > SEEN_BEFORE_LISTING or (folder.asked == 1 and self._nowhere(path[:cut])):
                 self._list(folder, path[:cut])
             return self._slow(path)
         if name in folder.own:
@@ -103,6 +103,13 @@ class Speller:
             self.alike[written] = written
         return folder
 
+    def _nowhere(self, written: bytes) -> bool:
+        """Whether the folder is in none of the places that are looked at, so that listing it costs nothing."""
+        text = written.decode()
+        here = resolve(text, root=self.media.root)
+        probe = os.path.join(self.media.root or "", text)
+        return not os.path.isdir(here) and not candidates(probe, self.media.named_in)
+
     def _list(self, folder: _Folder, written: bytes) -> None:
         """List every place that `MediaPaths.locate` may find a file of this folder in."""
         media = self.media
@@ -134,7 +141,10 @@ def candidates(folder: str, named_in: str) -> list[str]:
 
     if folder.startswith(os.sep) or is_url(named_in):
         return []
-    return list(_roots_with(folder.rstrip("/"), os.path.dirname(named_in)))
+    start, first = os.path.dirname(named_in), folder.split("/")[0]
+    if first and not _roots_with(first, start):
+        return []  # nor is anything below it, and this is said once for all of its folders
+    return list(_roots_with(folder.rstrip("/"), start))
 
 
 def _names(place: str) -> tuple[frozenset[bytes], frozenset[bytes]]:

@@ -54,6 +54,32 @@ def specials(typing: Any, data: Any, at: Any) -> Any:
 
 
 @_inline  # type: ignore[untyped-decorator]
+def equal(typing: Any, data: Any, at: Any, byte: Any) -> Any:
+    """``equal(data, at, byte) -> uint32``: a bit for each of 32 bytes that is this one."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loaded = _load(builder, _place(context, builder, signature.args[0], args[0], args[1]))
+        wanted = ir.Constant(_VECTOR, ir.Undefined)
+        first = builder.insert_element(wanted, args[2], ir.Constant(_WORD, 0))
+        zeros = ir.Constant(ir.VectorType(_WORD, WIDE), [0] * WIDE)
+        return builder.bitcast(
+            builder.icmp_unsigned("==", loaded, builder.shuffle_vector(first, wanted, zeros)), _WORD
+        )
+
+    return types.uint32(data, types.intp, types.uint8), codegen
+
+
+@_inline  # type: ignore[untyped-decorator]
+def ones(typing: Any, mask: Any) -> Any:
+    """``ones(mask) -> int64``: how many bits of a `uint32` are set."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(builder.ctpop(args[0]), ir.IntType(64))
+
+    return types.int64(types.uint32), codegen
+
+
+@_inline  # type: ignore[untyped-decorator]
 def differing(typing: Any, one: Any, at: Any, other: Any, there: Any) -> Any:
     """``differing(one, at, other, there) -> uint32``: a bit for each of 32 bytes in which two arrays differ."""
 
@@ -88,4 +114,4 @@ def lowest(typing: Any, mask: Any) -> Any:
     return types.int64(types.uint32), codegen
 
 
-__all__ = ["WIDE", "differing", "lowest", "moved", "specials"]
+__all__ = ["WIDE", "differing", "equal", "lowest", "moved", "ones", "specials"]
