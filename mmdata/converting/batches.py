@@ -18,7 +18,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmdata.converting.fast import FastConvert, Known
-from mmdata.converting.fast.look import NOTHING_KNOWN, Look, look_at
+from mmdata.converting.fast.look import View
+from mmdata.converting.handover import Handover, Piece, Stretch
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
 from mmdata.converting.recordconvert import RecordConverter, Task
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
 BATCH_BYTES = 8 << 20
+
+MOST_WAITING = 4
+"""Batches that wait for a worker or for being written, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ class Part:
 
     Attributes:
         number: of the batch.
-        data: kind -> the written records with the separator between them, or the file that holds them; the kind is
-            ``all`` where one file has every kind.
+        data: kind -> the written records with the separator between them, in pieces; or where in the memory of the
+            handover or in which file they lie. The kind is ``all`` where one file has every kind.
         counts: kind -> records.
         rejects: in order.
         ledger: what became of the records.
@@ -80,7 +84,7 @@ class Part:
     """
 
     number: int
-    data: dict[str, bytes | str] = field(default_factory=dict)
+    data: dict[str, list[Piece] | Stretch | str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
@@ -97,6 +101,11 @@ class Written:
     records: list[bytes] = field(default_factory=list)
     chunks: list[bytes] = field(default_factory=list)
     count: int = 0
+
+    def add(self, text: bytes, count: int) -> None:
+        """Add so many records with what stands between them."""
+        self.records.append(text)
+        self.count += count - 1
 
     def flush(self, between: bytes) -> None:
         """Make text of the records: a block's worth of memory is used again, and stays in the processor's cache."""
@@ -122,7 +131,7 @@ class BatchConverter:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.records = RecordConverter(task)
-        self.between = b",\n" if task.array else b"\n"
+        self.between = task.between
         self.by_kind = task.by_kind
         self.fast = FastConvert(self.records)
         self.used: list[Known] = []
@@ -149,7 +158,8 @@ class BatchConverter:
                 gc.enable()
         self._end(part, written)
         for kind, one in written.items():
-            part.data[kind] = self.between.join(one.chunks)
+            pieces: list[Piece] = [piece for chunk in one.chunks for piece in (self.between, chunk)]
+            part.data[kind] = pieces[1:]
             part.counts[kind] = one.count
         part.files, self.records.files = self.records.files, []
         return part
@@ -163,28 +173,24 @@ class BatchConverter:
         for block in source.blocks(batch.lo, batch.hi, at_record=batch.at_record):
             for item in block.pending:
                 self._item(item, part, written, source)
-            look = (
-                look_at(block.data, block.starts, block.ends, one_line=one_line)
-                if fast.able
-                else NOTHING_KNOWN
-            )
+            view = View(block, one_line=one_line)
             i = 0
             while i < len(block.starts):
-                i = fast.run(block, i, look, begin)
+                i = fast.run(view, i, begin)
                 if i == len(block.starts):
                     break
                 start, end = block.starts[i], block.ends[i]
                 data = block.data[start:end]
                 if data and accepts(data):
                     self._converted(
-                        RawRecord(block.first + i, block.base + start, data, None), part, written, look
+                        RawRecord(block.first + i, block.base + start, data, None), part, written, view
                     )
                     i += 1
                 else:
                     items, i = source.repair(block, i)
                     for item in items:
                         self._item(item, part, written, source)
-                    look = NOTHING_KNOWN
+                    view.corrected()
             for one in written.values():
                 one.flush(self.between)
         part.first_start, part.next_start = source.first_start, source.next_start
@@ -199,19 +205,25 @@ class BatchConverter:
             return
         if source is not None:
             item = whole(item, source)
-        self._converted(item, part, written)
+        self._converted(item, part, written, learn=False)
 
     def _read(self, item: Item, part: Part, written: dict[str, Written]) -> None:
         """A record, or what lies between records, of a source that is read in sequence."""
         if isinstance(item, Problem) or item.problem is not None:
             self._item(item, part, written)
         elif not self.fast.translate(item.data, lambda known: self._begin(known, part, written)):
-            self._converted(item, part, written, NOTHING_KNOWN)
+            self._converted(item, part, written)
 
     def _converted(
-        self, raw: RawRecord, part: Part, written: dict[str, Written], look: Look | None = None
+        self,
+        raw: RawRecord,
+        part: Part,
+        written: dict[str, Written],
+        view: View | None = None,
+        *,
+        learn: bool = True,
     ) -> None:
-        """A record that goes the ordinary way; the fast path learns from it where `look` is given."""
+        """A record that goes the ordinary way; the fast path learns from it, with the block that it lies in."""
         outcome, ledger = self.records.convert(raw), part.ledger
         if outcome.code:
             part.rejects.append(
@@ -219,31 +231,32 @@ class BatchConverter:
             )
             ledger.rejections[outcome.code] = ledger.rejections.get(outcome.code, 0) + 1
         else:
-            self._place(outcome.kind, written).append(outcome.data)
+            self._place(outcome.kind, written).records.append(outcome.data)
             ledger.count(outcome.notes)
             for code in outcome.warnings:
                 ledger.warnings[code] = ledger.warnings.get(code, 0) + 1
-            if look is not None:
-                self.fast.learn(raw, outcome, look)
+            if learn:
+                self.fast.learn(raw, outcome, view)
 
     def _begin(self, known: Known, part: Part, written: dict[str, Written]) -> None:
         """The first record of a batch that the fast path translates in this way: its fields take their places."""
-        known.written = self._place(known.kind, written)
+        known.goes_to(self._place(known.kind, written))
         self.used.append(known)
         part.ledger.count(known.notes, 0)
 
-    def _place(self, kind: str, written: dict[str, Written]) -> list[bytes]:
+    def _place(self, kind: str, written: dict[str, Written]) -> Written:
         """Where records of a kind go."""
         name = kind if self.by_kind else "all"
         if name not in written:
             written[name] = Written()
-        return written[name].records
+        return written[name]
 
     def _end(self, part: Part, written: dict[str, Written]) -> None:
         """Count what the fast path has translated."""
         for known in self.used:
             part.ledger.count(known.notes, known.records)
-            known.records, known.written = 0, None
+            known.records = 0
+            known.goes_to(None)
         self.used.clear()
         for one in written.values():
             one.flush(self.between)
@@ -295,10 +308,16 @@ def convert_all(tasks: list[Task], sink: Sink, jobs: int) -> None:
             with open_source(task.path) as source:
                 _in_turn(task, source, sink)
         return
-    with _context().Pool(jobs, initializer=_start_worker) as pool:
+    if any(task.kernels for task in tasks):
+        # Once for all workers.
+        import mmdata.converting.fast.compiled  # noqa: F401
+    context, ahead = _context(), min(2 * jobs, jobs + MOST_WAITING)
+    # Memory is shared only with processes that are forked.
+    handover = Handover(ahead) if context.get_start_method() == "fork" else None
+    with context.Pool(jobs, initializer=_start_worker, initargs=(handover,)) as pool:
         for task in tasks:
             with open_source(task.path) as source:
-                _at_once(task, source, sink, pool, 2 * jobs)
+                _at_once(task, source, sink, _Workers(pool, handover, ahead))
 
 
 def _in_turn(task: Task, source: Source, sink: Sink) -> None:
@@ -322,11 +341,36 @@ def _in_turn(task: Task, source: Source, sink: Sink) -> None:
         sink.append(task, part)
 
 
-def _at_once(task: Task, source: Source, sink: Sink, pool: Pool, ahead: int) -> None:
+@dataclass(slots=True)
+class _Workers:
+    """The processes that convert, and how many batches may be under way."""
+
+    pool: Pool
+    handover: Handover | None
+    ahead: int
+
+    def begin(self, task: Task, batch: Batch) -> tuple[Batch, int, Any]:
+        """Have a batch converted."""
+        slot = self.handover.free.pop() if self.handover is not None else -1
+        return batch, slot, self.pool.apply_async(_work, (task, batch, slot))
+
+    def end(self, part: Part, slot: int, task: Task, sink: Sink) -> None:
+        """Give a part to the sink; its slot is free then."""
+        if self.handover is not None:
+            for kind, data in part.data.items():
+                if isinstance(data, Stretch):
+                    part.data[kind] = [self.handover.view(data)]
+        sink.append(task, part)
+        part.data.clear()
+        if self.handover is not None:
+            self.handover.free.append(slot)
+
+
+def _at_once(task: Task, source: Source, sink: Sink, workers: _Workers) -> None:
     """Batches convert side by side; a range that began at a wrong guess is converted again from the right place."""
     done, expected = sink.done(task)
     ranges = _ranges(source)
-    waiting: deque[tuple[Batch, Any]] = deque()
+    waiting: deque[tuple[Batch, int, Any]] = deque()
     if ranges is None:
         batches: Iterator[Batch] = _by_records(source)
     else:
@@ -334,7 +378,7 @@ def _at_once(task: Task, source: Source, sink: Sink, pool: Pool, ahead: int) -> 
 
     def take() -> None:
         nonlocal expected
-        batch, result = waiting.popleft()
+        batch, slot, result = waiting.popleft()
         part: Part = result.get()
         if batch.records is None and batch.number > 0:
             if expected >= batch.hi:
@@ -343,17 +387,17 @@ def _at_once(task: Task, source: Source, sink: Sink, pool: Pool, ahead: int) -> 
             elif part.first_start != expected:
                 _discard(task, part)
                 again = Batch(batch.number, expected, batch.hi, True)
-                part = pool.apply(_work, (task, again))
+                part = workers.pool.apply(_work, (task, again, slot))
         if part.first_start is None:
             part.next_start = max(expected, part.next_start)
         expected = part.next_start
-        sink.append(task, part)
+        workers.end(part, slot, task, sink)
 
     for batch in batches:
         if batch.number < done:
             continue
-        waiting.append((batch, pool.apply_async(_work, (task, batch))))
-        if len(waiting) >= ahead:
+        waiting.append(workers.begin(task, batch))
+        if len(waiting) >= workers.ahead:
             take()
     while waiting:
         take()
@@ -361,7 +405,8 @@ def _at_once(task: Task, source: Source, sink: Sink, pool: Pool, ahead: int) -> 
 
 def _discard(task: Task, part: Part) -> None:
     """Remove the files of a part whose records were none."""
-    for name in (*(os.path.join(task.folder, file) for file in part.files), *part.data.values()):
+    written = [data for data in part.data.values() if isinstance(data, str)]
+    for name in (*(os.path.join(task.folder, file) for file in part.files), *written):
         with suppress(OSError):
             os.unlink(name)
 
@@ -371,9 +416,15 @@ def _context() -> Any:
     return multiprocessing.get_context("fork" if "fork" in methods else "spawn")
 
 
-def _start_worker() -> None:
+_handover: Handover | None = None
+"""Of a worker: what it shares with the process that started it."""
+
+
+def _start_worker(handover: Handover | None) -> None:
     import signal
 
+    global _handover
+    _handover = handover
     # Ctrl-C goes to the whole process group; the parent alone says so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -383,15 +434,20 @@ def _converter(task: Task) -> BatchConverter:
     return BatchConverter(task)
 
 
-def _work(task: Task, batch: Batch) -> Part:
-    """Convert a batch in a worker: the records go through files, not through the pipe."""
+def _work(task: Task, batch: Batch, slot: int) -> Part:
+    """Convert a batch in a worker: the records go through shared memory or through files, not through the pipe."""
     part = _converter(task).convert(batch)
+    outputs = {kind: data for kind, data in part.data.items() if isinstance(data, list)}
+    stretches = _handover.put(slot, outputs) if _handover is not None else None
+    if stretches is not None:
+        part.data.update(stretches)
+        return part
     folder = os.path.join(task.folder, SCRATCH, f"{task.number:03d}")
     os.makedirs(folder, exist_ok=True)
-    for kind, data in part.data.items():
+    for kind, pieces in outputs.items():
         path = os.path.join(folder, f"{batch.number:06d}-{os.getpid()}.{kind}")
         with open(path, "wb") as file:
-            file.write(data)  # type: ignore[arg-type]
+            file.writelines(pieces)
         part.data[kind] = path
     return part
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from mmdata import __version__
 from mmdata.converting.batches import convert_all
+from mmdata.converting.fast.choice import kernels_pay
 from mmdata.converting.lock import sole_writer
 from mmdata.converting.mixture import read_mixtures, write_mixture
 from mmdata.converting.output import REPORT, Output, occupied
@@ -132,6 +133,7 @@ def convert(
 
 def _tasks(found: Plan, **shared: Any) -> list[Task]:
     datasets = [item for item in found.items if isinstance(item, DataSet)]
+    kernels = kernels_pay(sum(os.path.getsize(one.path) for one in datasets if os.path.isfile(one.path)))
     return [
         Task(
             number=number,
@@ -139,6 +141,7 @@ def _tasks(found: Plan, **shared: Any) -> list[Task]:
             source=one.format.name,
             root=one.root,
             listed_in=one.listed_in,
+            kernels=kernels,
             **shared,
         )
         for number, one in enumerate(datasets)

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from mmdata.containers import WriteJob, media_mode, suffixes
 from mmdata.converting.batches import Part, Reject
+from mmdata.converting.handover import Piece, Stretch
 from mmdata.converting.ledger import Entry, Ledger
 from mmdata.converting.media import SCRATCH
 from mmdata.converting.recordconvert import Task
@@ -189,20 +190,21 @@ class Output:
         stem = self.stems[task.number]
         return f"{stem}-{kind}.{suffix}" if task.by_kind else f"{stem}.{suffix}"
 
-    def _add(self, name: str, data: bytes | str) -> None:
-        """Append the records of a part, given as bytes or as the file that holds them."""
+    def _add(self, name: str, data: list[Piece] | Stretch | str) -> None:
+        """Append the records of a part, given in pieces or as the file that holds them."""
         self._write(name, (b",\n" if name in self.sizes else b"[\n") if self.array else b"")
-        if isinstance(data, bytes):
-            self._write(name, data)
-        else:
+        if isinstance(data, str):
             with open(data, "rb") as part:
                 while piece := part.read(1 << 20):
                     self._write(name, piece)
             os.unlink(data)
+        elif isinstance(data, list):
+            for written in data:
+                self._write(name, written)
         if not self.array:
             self._write(name, b"\n")
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, data: Piece) -> None:
         file = self._open.get(name)
         if file is None:
             if len(self._open) > 64:

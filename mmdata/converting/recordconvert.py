@@ -145,6 +145,7 @@ class Task:
         on_loss: ``"warn"`` or ``"error"``: reject a record that would lose something.
         media_files: ``"keep"``, ``"link"`` or ``"copy"``.
         options: for the encoders.
+        kernels: use compiled loops, which numba must be there for.
     """
 
     number: int
@@ -160,6 +161,12 @@ class Task:
     on_loss: str
     media_files: str
     options: EncodeOptions
+    kernels: bool = False
+
+    @property
+    def between(self) -> bytes:
+        """What stands between two records of the target's files."""
+        return b",\n" if self.array else b"\n"
 
     @property
     def array(self) -> bool:

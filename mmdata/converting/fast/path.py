@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from mmdata.converting.fast.look import Look, Outline, outline_of
+from mmdata.converting.fast.look import Look, Outline, View, outline_of
 from mmdata.converting.fast.skeleton import NotPlain, skeleton
 from mmdata.converting.fast.spelling import Speller
-from mmdata.converting.fast.template import Write, awkward, constants_of, marked, spelled, write_source
+from mmdata.converting.fast.template import (
+    Write,
+    awkward,
+    constants_of,
+    marked,
+    spelled,
+    template,
+    write_source,
+)
 from mmdata.encoding import CannotEncode, Note
 from mmdata.errors import DataError
 
 if TYPE_CHECKING:
+    from mmdata.converting.fast.compiled import Compiled
     from mmdata.converting.recordconvert import Outcome, RecordConverter
-    from mmdata.io.record import Block, RawRecord
+    from mmdata.io.record import RawRecord
 
 MOST_TRIES = 256
 """Records that are learned from, at most."""
@@ -27,6 +36,21 @@ TRIES_EACH = 6
 
 KNOWN_EACH = 16
 """Skeletons of one outline, at most."""
+
+
+SHORT_RUNS = 32
+"""Calls of the kernel that came to less than `LONG_RUN` records each, before the rest of a block is done without it."""
+
+LONG_RUN = 4
+
+
+class Place(Protocol):
+    """Where translations go."""
+
+    records: list[bytes]
+
+    def add(self, text: bytes, count: int) -> None:
+        """Add so many records with what stands between them."""
 
 
 class Known:
@@ -41,9 +65,10 @@ class Known:
         lines: line breaks between its tokens.
         records: how many records of the batch it has translated.
         written: takes the translations; None before the first one of a batch.
+        place: of which `written` is the list.
     """
 
-    __slots__ = ("careful", "kind", "lines", "notes", "quick", "quotes", "records", "written")
+    __slots__ = ("careful", "kind", "lines", "notes", "place", "quick", "quotes", "records", "written")
 
     def __init__(
         self, quick: Write, careful: Write, kind: str, notes: list[Note], quotes: int, lines: int
@@ -56,6 +81,21 @@ class Known:
         self.lines = lines
         self.records = 0
         self.written: list[bytes] | None = None
+        self.place: Place | None = None
+
+    def goes_to(self, place: Place | None) -> None:
+        """Write there from now on, or nowhere."""
+        self.place = place
+        self.written = place.records if place is not None else None
+
+    def put(self, text: bytes, count: int) -> None:
+        """Write so many records, with what stands between them."""
+        assert self.place is not None
+        self.place.add(text, count)
+
+
+Begin = Callable[[Known], None]
+"""Is called with what has its first record of a batch, and gives it a place to write to."""
 
 
 class FastConvert:
@@ -65,6 +105,7 @@ class FastConvert:
 
     Attributes:
         able: there is one for this conversion at all.
+        compiled: the kernel's tables, where it is used.
     """
 
     def __init__(self, converter: RecordConverter) -> None:
@@ -80,25 +121,48 @@ class FastConvert:
         self.known: dict[Outline, list[Known]] = {}
         self.tried: dict[Outline, int] = {}
         self.tries = 0
+        self.by_kind = task.by_kind
+        self.compiled: Compiled | None = None
+        if self.able and task.kernels:
+            from mmdata.converting.fast.compiled import Compiled
 
-    def run(self, block: Block, first: int, look: Look, begin: Callable[[Known], None]) -> int:
+            self.compiled = Compiled(self.spell, task.between)
+
+    def run(self, view: View, first: int, begin: Begin) -> int:
         """Translate the records of a block from slice `first` on, as long as they are known.
 
         Args:
-            block: the block.
+            view: of the block.
             first: the first slice to translate.
-            look: what is known of the block.
-            begin: is called with what has its first record of the batch, and gives it a list to write to.
+            begin: is called with what has its first record of the batch, and gives it a place to write to.
 
         Returns:
             The first slice whose record only the ordinary way can translate.
         """
         if not self.known:
             return first
+        compiled = self.compiled
+        if compiled is None or not view.utf8:
+            return self._run(view, first, len(view.block.starts), begin)
+        while first < len(view.block.starts):
+            if view.short_runs >= SHORT_RUNS:
+                return self._run(view, first, len(view.block.starts), begin)
+            reached = compiled.run(view, first, begin)
+            view.short_runs += reached - first < LONG_RUN
+            if reached == len(view.block.starts):
+                return reached
+            first = self._run(view, reached, reached + 1, begin)
+            if first == reached:
+                return first
+        return first
+
+    def _run(self, view: View, first: int, last: int, begin: Begin) -> int:
+        """The same without the kernel, up to slice `last`."""
+        block, look = view.block, view.look
         data, starts, ends, outlines = block.data, block.starts, block.ends, look.outlines
         known_of = self.known.get
         if look.usable and not look.odd and not look.broken:
-            for i in range(first, len(starts)):
+            for i in range(first, last):
                 for known in known_of(outlines[i], ()):
                     found = known.quick(data, starts[i], ends[i])
                     if found is not None:
@@ -110,11 +174,11 @@ class FastConvert:
                 else:
                     if not self._other(data[starts[i] : ends[i]], begin):
                         return i
-            return len(starts)
-        for i in range(first, len(starts)):
+            return last
+        for i in range(first, last):
             if not self._one(data, starts[i], ends[i], outlines[i] if look.usable else None, look, begin):
                 return i
-        return len(starts)
+        return last
 
     def _one(
         self,
@@ -123,7 +187,7 @@ class FastConvert:
         end: int,
         outline: Outline | None,
         look: Look,
-        begin: Callable[[Known], None],
+        begin: Begin,
     ) -> bool:
         """A record of a block that is not quite ordinary."""
         for known in self.known.get(outline, ()) if outline is not None else ():
@@ -133,13 +197,13 @@ class FastConvert:
                 return True
         return self._other(data[start:end], begin)
 
-    def _other(self, data: bytes, begin: Callable[[Known], None]) -> bool:
+    def _other(self, data: bytes, begin: Begin) -> bool:
         """A record that may be known once it is spelled as `orjson` does."""
         if not data or self.tried.get(outline_of(data), 0) >= TRIES_EACH:
             return False
         return self.translate(data, begin)
 
-    def translate(self, data: bytes, begin: Callable[[Known], None]) -> bool:
+    def translate(self, data: bytes, begin: Begin) -> bool:
         """Translate one record, of which nothing is known beforehand; False where only the ordinary way can."""
         if not self.known:
             return False
@@ -155,15 +219,22 @@ class FastConvert:
                 return True
         return False
 
-    def learn(self, raw: RawRecord, outcome: Outcome, look: Look) -> None:
-        """Take a record that went the ordinary way as the example of a skeleton, if it is plain."""
+    def learn(self, raw: RawRecord, outcome: Outcome, view: View | None) -> None:
+        """Take a record that went the ordinary way as the example of a skeleton, if it is plain.
+
+        Args:
+            raw: the record.
+            outcome: what it became.
+            view: of the block that it lies in.
+        """
         if not self.able or outcome.code or outcome.warnings or self.tries >= MOST_TRIES:
             return
         outline = outline_of(raw.data)
         if self.tried.get(outline, 0) >= TRIES_EACH or len(self.known.get(outline, ())) >= KNOWN_EACH:
             return
         self.tries += 1
-        for plain in (True, False) if look.usable else (False,):
+        usable = view is not None and view.look.usable
+        for plain in (True, False) if usable else (False,):
             try:
                 data = raw.data if plain else orjson.dumps(orjson.loads(raw.data))
                 known = self._learned(data, raw, outcome)
@@ -191,7 +262,8 @@ class FastConvert:
         record, notes = converter.translated(value, raw, spell=spelled)
         if notes != outcome.notes:
             raise NotPlain
-        source, constants = write_source(found, record, "MATCH")
+        form = template(record, found)
+        source, constants = write_source(form, found, "MATCH")
         code = compile(source, f"<{converter.source.name} to {converter.task.to}>", "exec")
         patterns = [found.pattern(careful=False), found.pattern(careful=True)]
 
@@ -216,7 +288,10 @@ class FastConvert:
         if careful(data, 0, len(data)) != outcome.data:
             raise NotPlain
         literal = found.literal
-        return Known(quick, careful, outcome.kind, outcome.notes, literal.count(b'"'), literal.count(b"\n"))
+        known = Known(quick, careful, outcome.kind, outcome.notes, literal.count(b'"'), literal.count(b"\n"))
+        if self.compiled is not None:
+            self.compiled.add(known, outcome.kind if self.by_kind else "all", found, form)
+        return known
 
     def _spelled(self, path: bytes) -> bytes | None:
         """A media path as the output has it; None where the ordinary way must say what is wrong."""
@@ -226,7 +301,7 @@ class FastConvert:
             return None
 
 
-def _take(known: Known, found: bytes, begin: Callable[[Known], None]) -> None:
+def _take(known: Known, found: bytes, begin: Begin) -> None:
     if known.written is None:
         begin(known)
     assert known.written is not None
@@ -245,4 +320,4 @@ def _quotes(data: bytes) -> int:
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
-__all__ = ["FastConvert", "Known"]
+__all__ = ["Begin", "FastConvert", "Known", "Place"]

@@ -47,6 +47,7 @@ class Speller:
     Attributes:
         alike: folder as written, its ``/`` included -> the text before the name of every file in it, where that is the
             same for all names that do not end with ``/`` or ``.``.
+        cleared: how often `alike` was emptied; otherwise it only grows.
     """
 
     def __init__(self, media: MediaPaths) -> None:
@@ -54,6 +55,7 @@ class Speller:
         self.folders: dict[bytes, _Folder] = {}
         self.alike: dict[bytes, bytes] = {}
         self.names = 0
+        self.cleared = 0
 
     def __call__(self, path: bytes) -> bytes:
         """The path as it must stand in the output."""
@@ -66,7 +68,7 @@ class Speller:
         name = path[cut:]
         if folder.places is None:
             folder.asked += 1
-            if folder.asked > SEEN_BEFORE_LISTING:
+            if folder.asked > SEEN_BEFORE_LISTING or (folder.asked == 1 and self._nowhere(path[:cut])):
                 self._list(folder, path[:cut])
             return self._slow(path)
         if name in folder.own:
@@ -85,6 +87,7 @@ class Speller:
         if len(self.folders) >= MOST_FOLDERS or self.names > MOST_NAMES:
             self.folders.clear()
             self.alike.clear()
+            self.cleared += 1
             self.names = 0
         folder = self.folders[written] = _Folder()
         if MARK in written:
@@ -99,6 +102,13 @@ class Speller:
         elif written.startswith(b"/"):
             self.alike[written] = written
         return folder
+
+    def _nowhere(self, written: bytes) -> bool:
+        """Whether the folder is in none of the places that are looked at, so that listing it costs nothing."""
+        text = written.decode()
+        here = resolve(text, root=self.media.root)
+        probe = os.path.join(self.media.root or "", text)
+        return not os.path.isdir(here) and not candidates(probe, self.media.named_in)
 
     def _list(self, folder: _Folder, written: bytes) -> None:
         """List every place that `MediaPaths.locate` may find a file of this folder in."""
@@ -131,7 +141,10 @@ def candidates(folder: str, named_in: str) -> list[str]:
 
     if folder.startswith(os.sep) or is_url(named_in):
         return []
-    return list(_roots_with(folder.rstrip("/"), os.path.dirname(named_in)))
+    start, first = os.path.dirname(named_in), folder.split("/")[0]
+    if first and not _roots_with(first, start):
+        return []  # nor is anything below it, and this is said once for all of its folders
+    return list(_roots_with(folder.rstrip("/"), start))
 
 
 def _names(place: str) -> tuple[frozenset[bytes], frozenset[bytes]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from mmdata.converting import carry
 from mmdata.converting.fast.skeleton import Skeleton
+from mmdata.converting.fast.spelling import MARK
 
 Write = Callable[[bytes, int, int], bytes | None]
 """(data, start, end) -> the translation of the record ``data[start:end]``; None where it is not of the skeleton."""
@@ -52,19 +54,52 @@ def spelled(path: str) -> str:
     return path.replace("Zq", "Zs").replace("qZ", "sZ")
 
 
-def write_source(skeleton: Skeleton, record: Mapping[str, Any], pattern: str) -> tuple[str, dict[str, bytes]]:
-    """Python source of a `Write` for records like the one whose translation with markers is `record`.
+@dataclass(frozen=True, slots=True)
+class Op:
+    """A piece of an output.
+
+    Attributes:
+        kind: ``"literal"``, ``"raw"`` (a slot's value as it stands), ``"escaped"`` (the same inside a string inside a
+            string), ``"path"`` (a slot's media path as the output spells it) or ``"digest"``.
+        slot: number of the slot; -1 for none.
+        text: the literal.
+    """
+
+    kind: Literal["literal", "raw", "escaped", "path", "digest"]
+    slot: int = -1
+    text: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a record of a skeleton becomes.
+
+    Attributes:
+        output: the pieces of the output, in order.
+        sealed: the pieces of the text that the digest is taken of; None where the output has none.
+    """
+
+    output: tuple[Op, ...]
+    sealed: tuple[Op, ...] | None
+
+
+def template(record: Mapping[str, Any], skeleton: Skeleton) -> Template:
+    """The template that shows in `record`, the translation of the skeleton with its markers."""
+    data = orjson.dumps(record)
+    if carry.KEY not in record:
+        return Template(_ops(data, None, skeleton), None)
+    plain = {key: value for key, value in record.items() if key != carry.KEY}
+    sealed = _ops(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), None, skeleton)
+    return Template(_ops(data, carry.digest(record).encode(), skeleton), sealed)
+
+
+def write_source(template: Template, skeleton: Skeleton, pattern: str) -> tuple[str, dict[str, bytes]]:
+    """Python source of a `Write`.
 
     Returns:
-        The source, which names `BLAKE`, `FOLDERS`, `SPELL` and `pattern` besides the literals, and the literals.
+        The source, which names `BLAKE`, `FOLDERS`, `SPELL`, `MARK` and `pattern` besides the literals, and the literals.
     """
     constants: dict[str, bytes] = {}
-    data = orjson.dumps(record)
-    carries = carry.KEY in record
-    plain = {key: value for key, value in record.items() if key != carry.KEY}
-    digest = carry.digest(record).encode() if carries else None
-    used: set[str] = set()
-    out = _pieces(data, digest, constants, used)
     names = [f"s{k}" for k in range(len(skeleton.slots))]
     body = [f"m = {pattern}(data, start, end)", "if m is None: return None"]
     if names:
@@ -79,57 +114,78 @@ def write_source(skeleton: Skeleton, record: Mapping[str, Any], pattern: str) ->
                 f"    p{k} = SPELL(s{k})",
                 f"    if p{k} is None: return None",
             ]
-    for name in sorted(used):
-        if name.startswith("e") and skeleton.slots[int(name[1:])].kind == "path":
-            body.append(f"{name} = s{name[1:]}")
-        elif name.startswith("e"):
-            # A string inside the carry, which is a string itself.
-            body.append(
-                f"{name} = s{name[1:]}.replace(B, BB).replace(Q, BQ) if B in s{name[1:]} else s{name[1:]}"
-            )
-    if digest is not None:
-        body_sorted = _pieces(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), None, constants, set())
-        body.append(f"d = BLAKE({_joined(body_sorted)}, digest_size=12).hexdigest().encode()")
-    body.append(f"return {_joined(out)}")
+    for k in sorted({op.slot for op in template.output if op.kind == "escaped"}):
+        # A string inside the carry, which is a string itself.
+        body.append(f"e{k} = s{k}.replace(B, BB).replace(Q, BQ) if B in s{k} else s{k}")
+    if template.sealed is not None:
+        body += [
+            f"t = {_joined(template.sealed, constants)}",
+            "if MARK in t: return None",
+            "d = BLAKE(t, digest_size=12).hexdigest().encode()",
+        ]
+    body.append(f"return {_joined(template.output, constants)}")
     return "\n    ".join(["def write(data, start, end):", *body]) + "\n", constants
 
 
 def constants_of(write: Mapping[str, bytes]) -> dict[str, Any]:
     """What the source of a `Write` names besides its pattern, `FOLDERS` and `SPELL`."""
-    return {**write, "BLAKE": blake2b, "B": b"\\", "BB": b"\\\\", "Q": b'"', "BQ": b'\\"'}
+    # A text with the mark of a path in a container is not hashed as it stands: see `carry.digest`.
+    return {**write, "BLAKE": blake2b, "MARK": MARK, "B": b"\\", "BB": b"\\\\", "Q": b'"', "BQ": b'\\"'}
 
 
-def _joined(pieces: list[str]) -> str:
-    return f'b"".join(({", ".join(pieces)},))'
+def _joined(ops: tuple[Op, ...], constants: dict[str, bytes]) -> str:
+    """The expression whose value is the pieces in a row."""
+    names = []
+    for op in ops:
+        if op.kind == "literal":
+            names.append(f"L{len(constants)}")
+            constants[names[-1]] = op.text
+        else:
+            names.append("d" if op.kind == "digest" else f"{_LETTERS[op.kind]}{op.slot}")
+    return f'b"".join(({", ".join(names)},))'
 
 
-def _pieces(data: bytes, digest: bytes | None, constants: dict[str, bytes], used: set[str]) -> list[str]:
-    """The expressions whose bytes in a row are the output."""
+_LETTERS = {"raw": "s", "escaped": "e", "path": "p"}
+
+
+def _ops(data: bytes, digest: bytes | None, skeleton: Skeleton) -> tuple[Op, ...]:
+    """The pieces whose bytes in a row are the output."""
     inside_carry = data.rfind(_CARRY)
     pattern = _MARKER if digest is None else re.compile(_MARKER.pattern + b"|(" + digest + b")")
-    found: list[str] = []
+    found: list[Op] = []
     at = 0
 
     def literal(text: bytes) -> None:
         if text:
-            name = f"L{len(constants)}"
-            constants[name] = text
-            found.append(name)
+            found.append(Op("literal", text=text))
 
     for match in pattern.finditer(data):
         literal(data[at : match.start()])
         at = match.end()
         if match.lastindex == 4:
-            name = "d"
+            found.append(Op("digest"))
+            continue
+        slot = int(match[match.lastindex or 1])
+        nested = 0 <= inside_carry < match.start()
+        if match[2] is not None:
+            found.append(Op("path", slot))
+        elif nested and skeleton.slots[slot].kind in ("text", "string"):
+            found.append(Op("escaped", slot))
         else:
-            number = int(match[match.lastindex or 1])
-            nested = 0 <= inside_carry < match.start()
-            kind = "p" if match[2] is not None else "s" if match[3] is not None or not nested else "e"
-            name = f"{kind}{number}"
-        used.add(name)
-        found.append(name)
+            # No other slot takes a backslash.
+            found.append(Op("raw", slot))
     literal(data[at:])
-    return found
+    return tuple(found)
 
 
-__all__ = ["Write", "awkward", "constants_of", "marked", "spelled", "write_source"]
+__all__ = [
+    "Op",
+    "Template",
+    "Write",
+    "awkward",
+    "constants_of",
+    "marked",
+    "spelled",
+    "template",
+    "write_source",
+]

@@ -27,6 +27,7 @@ WORDS = [
     "[1]", "[SEG]", "a < b", "<image>", "<ImageHere>", "<video>", "<region>", "<p> car </p> [SEG]", "</s>", "&lt;image&gt;",
     "<ref>x</ref><box>[[1,2,3,4]]</box>", "\u00a0", "\u3000x", "\u2003", " ", "", "{", "}\"", "\x7f", "\x1f", "\u2028", "/",
     "12345678901234567890", "1e400", "Zq0001qZ", "7300000000000001", "\U0001f600", "mmdata_carry",
+    "wow!// no",
 ]  # fmt: skip
 PATHS = [
     "a.png", "images/a.png", "images/gone.png", "./a.png", "images/../a.png", "images//a.png", "images/", "images", "/abs/a.png",

@@ -1,0 +1,218 @@
+"""`Compiled`: skeletons, templates and folders as the tables that the kernel reads, and the memory that it writes to.
+
+Imported only after `mmdata.jit.available` said yes.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmdata.converting.fast import kernel
+from mmdata.converting.fast.look import outline_of
+from mmdata.converting.fast.vectors import WIDE
+
+if TYPE_CHECKING:
+    from mmdata.converting.fast.look import View
+    from mmdata.converting.fast.path import Begin, Known
+    from mmdata.converting.fast.skeleton import Skeleton
+    from mmdata.converting.fast.spelling import Speller
+    from mmdata.converting.fast.template import Op, Template
+
+ROOM = 1 << 21
+"""Bytes of output that are held for each file written to, four times what a block is; more go in several turns."""
+
+MOST_RECORDS = 4096
+MOST_SLOTS = 512
+
+_KINDS = {"text": kernel.TEXT, "string": kernel.STRING, "path": kernel.PATH, "positive": kernel.POSITIVE}
+_PIECES = {"raw": kernel.RAW, "escaped": kernel.ESCAPED, "path": kernel.SPELLED, "digest": kernel.DIGEST}
+
+
+class Texts:
+    """Byte strings in a row, and `WIDE` bytes more, so that the kernel may read vectors at the end."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(WIDE)
+
+    def add(self, text: bytes) -> tuple[int, int]:
+        """Add a text; returns its offset and length."""
+        at = len(self.data) - WIDE
+        self.data[at:at] = text
+        return at, len(text)
+
+    def array(self) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+        """A copy that does not change."""
+        return np.frombuffer(bytes(self.data), np.uint8).copy()
+
+
+class Folders:
+    """`Speller.alike` as a hash table with open addressing; at least half of it is empty."""
+
+    def __init__(self, speller: Speller) -> None:
+        self.speller = speller
+        self._begin()
+
+    def _begin(self) -> None:
+        self.texts = Texts()
+        self.rows: list[tuple[int, int, int, int, int]] = []
+        self.cleared = self.speller.cleared
+        self._fill(64)
+
+    def _fill(self, size: int) -> None:
+        self.table = np.full((size, 4), -1, np.int64)
+        for row in self.rows:
+            self._put(row)
+        self.bytes = self.texts.array()
+
+    def _put(self, row: tuple[int, int, int, int, int]) -> None:
+        at = row[0] & (len(self.table) - 1)
+        while self.table[at, 1] >= 0:
+            at = (at + 1) & (len(self.table) - 1)
+        self.table[at] = row[1:]
+
+    def update(self) -> None:
+        """Take over the folders that are known since."""
+        alike = self.speller.alike
+        if self.cleared != self.speller.cleared:
+            self._begin()
+        if len(alike) == len(self.rows):
+            return
+        first = len(self.rows)
+        for written, before in islice(alike.items(), first, None):
+            mark = kernel.hashed(np.frombuffer(written, np.uint8), 0, len(written))
+            self.rows.append((mark, *self.texts.add(written), *self.texts.add(before)))
+        if 2 * len(self.rows) > len(self.table):
+            self._fill(1 << (4 * len(self.rows)).bit_length())
+            return
+        for row in self.rows[first:]:
+            self._put(row)
+        self.bytes = self.texts.array()
+
+
+class Compiled:
+    """The tables of one source.
+
+    Args:
+        speller: of the media paths.
+        between: what stands between two records of the output.
+    """
+
+    def __init__(self, speller: Speller, between: bytes) -> None:
+        self.folders = Folders(speller)
+        self.between = np.frombuffer(between, np.uint8)
+        self.knowns: list[Known] = []
+        self.texts = Texts()
+        self.steps: list[tuple[int, int, int, int]] = []
+        self.ops: list[tuple[int, int, int]] = []
+        self.rows: list[tuple[int, ...]] = []
+        self.places: list[str] = []
+        self.changed = False
+        self.slots = np.zeros((MOST_SLOTS, 5), np.int64)
+        self.words = np.zeros(ROOM // 8, np.uint64)
+        self.hashes = np.zeros((MOST_RECORDS, 2), np.int64)
+        self.digests = np.zeros(MOST_RECORDS, np.int64)
+        self._freeze()
+
+    def add(self, known: Known, place: str, skeleton: Skeleton, template: Template) -> None:
+        """Take a skeleton over, if it is not too large.
+
+        Args:
+            known: what is to be told of its records.
+            place: a name of the file that its records go to.
+            skeleton: of the records.
+            template: of what they become.
+        """
+        seals = [op for op in template.output if op.kind == "digest"]
+        if len(skeleton.slots) > MOST_SLOTS or len(seals) != (template.sealed is not None):
+            return
+        first = len(self.steps)
+        self._steps(skeleton)
+        output = self._ops(template.output)
+        sealed = self._ops(template.sealed or ())
+        if place not in self.places:
+            self.places.append(place)
+        outline = outline_of(skeleton.literal)
+        self.rows.append((*outline, first, *output, *sealed, self.places.index(place)))
+        self.knowns.append(known)
+        self.changed = True
+
+    def _steps(self, skeleton: Skeleton) -> None:
+        literal = b""
+        for piece in skeleton.pieces:
+            if isinstance(piece, bytes):
+                literal += piece
+            else:
+                self.steps.append((*self.texts.add(literal), _KINDS[piece.kind], piece.before_tag))
+                literal = b""
+        self.steps.append((*self.texts.add(literal), kernel.END, 0))
+
+    def _ops(self, ops: tuple[Op, ...]) -> tuple[int, int]:
+        first = len(self.ops)
+        for op in ops:
+            if op.kind == "literal":
+                self.ops.append((kernel.LITERAL, *self.texts.add(op.text)))
+            else:
+                self.ops.append((_PIECES[op.kind], op.slot, 0))
+        return first, len(self.ops)
+
+    def _freeze(self) -> None:
+        self._knowns = np.array(self.rows, np.int64).reshape(-1, 9)
+        self._steps_table = np.array(self.steps, np.int64).reshape(-1, 4)
+        self._ops_table = np.array(self.ops, np.int64).reshape(-1, 3)
+        self._literals = self.texts.array()
+        self._taken = np.zeros(len(self.rows), np.int64)
+        self._filled = np.zeros(len(self.places), np.int64)
+        self._out = np.zeros(len(self.places) * ROOM + WIDE, np.uint8)
+        self.changed = False
+
+    def run(self, view: View, first: int, begin: Begin) -> int:
+        """Translate the records of a block from slice `first` on, as long as they are known.
+
+        Args:
+            view: of the block, which must be valid UTF-8.
+            first: the first slice to translate.
+            begin: is called with what has its first record of the batch, and gives it a place to write to.
+
+        Returns:
+            The first slice that was not translated.
+        """
+        if self.changed:
+            self._freeze()
+        self.folders.update()
+        why = kernel.FULL
+        while why == kernel.FULL:
+            before = first
+            first, why = kernel.translate(
+                *view.arrays, first, self._knowns, self._steps_table, self._ops_table,
+                self._literals, self.between, self.folders.table, self.folders.bytes, self.slots, self._out, ROOM,
+                self._filled, self._taken, self.words, self.hashes, self.digests,
+            )  # fmt: skip
+            if first == before:
+                break
+            self._hand_on(begin)
+        return int(first)
+
+    def _hand_on(self, begin: Begin) -> None:
+        """Give what was written to its places."""
+        counts = [0] * len(self.places)
+        for number in np.flatnonzero(self._taken).tolist():
+            known, records = self.knowns[number], int(self._taken[number])
+            if known.written is None:
+                begin(known)
+            known.records += records
+            counts[self.rows[number][8]] += records
+        for number in np.flatnonzero(self._taken).tolist():
+            place = self.rows[number][8]
+            if counts[place]:
+                start = place * ROOM
+                end = start + int(self._filled[place]) - len(self.between)
+                self.knowns[number].put(self._out[start:end].tobytes(), counts[place])
+                counts[place] = 0
+        self._taken[:] = 0
+        self._filled[:] = 0
+
+
+__all__ = ["ROOM", "Compiled"]
