@@ -266,9 +266,7 @@ _TAGS_FIT = " and ".join(
 )
 
 
-@check(
-    "N07", severity="error", formats=("llamafactory", "ms-swift"), guard=_TAGS_FIT, fixable="sometimes"
-)
+@check("N07", severity="error", formats=("llamafactory", "ms-swift"), guard=_TAGS_FIT, fixable="sometimes")
 def tags_for_columns(record: RecordView) -> Iterator[Hit]:
     """The number of `<image>`, `<video>` or `<audio>` is not the number of entries in its column.
 

@@ -71,7 +71,10 @@ def accept_source(
                 shapes.append(f"k_{field.name}")
     shapes = ["shown", *shapes] if parts else shapes
     found = "WORK_OUT(r, shown)" if parts else "WORK_OUT(r)"
-    body += ["if strings < 0: return None", f"layout = KNOWN(({''.join(f'{s}, ' for s in shapes)})) or {found}"]
+    body += [
+        "if strings < 0: return None",
+        f"layout = KNOWN(({''.join(f'{s}, ' for s in shapes)})) or {found}",
+    ]
     body += [f"{name} = layout.{name}" for name in LAYOUT_FACTS if name in used]
     body += [f"if not ({' and '.join(f'({g})' for g in guards)}): return None"] if guards else []
     if sidecar_guards:

@@ -56,7 +56,9 @@ def exact_shape(value: Any) -> Any:
     if isinstance(value, Struct):
         shapes = tuple([shape(getattr(value, name)) for name in value.__struct_fields__])
         return None if None in shapes else shapes
-    return 0 if value is UNSET else (1 if value else 2) if type(value) is str else 6 if value is None else None
+    return (
+        0 if value is UNSET else (1 if value else 2) if type(value) is str else 6 if value is None else None
+    )
 
 
 LAYOUT_FACTS = ("kind", "n_images", "n_videos", "empty_media")

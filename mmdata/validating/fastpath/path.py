@@ -207,7 +207,6 @@ class FastPath:
                     return True
         return False
 
-
     def _model_at(self, place: str) -> type[BaseModel] | None:
         """The model of the object at a msgspec path like ``.conversations[...]``; None where that is not one model."""
         if place == "":
@@ -236,5 +235,3 @@ def _keys(model: type[BaseModel]) -> frozenset[str]:
 def _resolved(place: str) -> Any:
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
-
-

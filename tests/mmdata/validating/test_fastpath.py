@@ -218,11 +218,13 @@ message_records = st.builds(
     st.sampled_from(["messages", "messages", "conversations", "conversation"]),
     turn_lists,
 )
-every_record = {name: records for name in RECORD_FORMATS} | {name: message_records for name in MESSAGE_FORMATS}
+every_record = {name: records for name in RECORD_FORMATS} | {
+    name: message_records for name in MESSAGE_FORMATS
+}
 
 
 @pytest.mark.parametrize("name", every_record)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_what_the_decoder_takes_pydantic_takes(name: str, data: st.DataObject) -> None:
     text = json.dumps(data.draw(every_record[name])).encode()
@@ -235,7 +237,7 @@ def test_what_the_decoder_takes_pydantic_takes(name: str, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("fast", [*PATHS.values(), LEGACY, NAMED], ids=[*PATHS, "internvl-legacy", "named"])
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_guards_never_hide_a_finding(fast: FastPath, data: st.DataObject) -> None:
     record = data.draw(every_record[fast.format.name])
@@ -254,7 +256,7 @@ def test_guards_never_hide_a_finding(fast: FastPath, data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("name", every_record)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_the_number_of_quotes_is_two_for_each_counted_string(name: str, data: st.DataObject) -> None:
     fast = PATHS[name]
@@ -285,10 +287,12 @@ def test_ordinary_messages_take_the_fast_path(name: str, record: dict[str, Any])
     assert not fast.always
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.recursive(
-        st.one_of(st.none(), st.integers(SMALLEST_INT, LARGEST_INT), st.text()),
-        lambda c: st.lists(c) | st.dictionaries(st.text(), c),
+        st.one_of(st.none(), st.integers(SMALLEST_INT, LARGEST_INT), st.text(max_size=5)),
+        lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=5), c, max_size=3),
+        max_leaves=12,
     )
 )
 def test_tally_counts_keys_and_strings(value: Any) -> None:
