@@ -36,6 +36,12 @@ PLACES: dict[str, tuple[MediaKind, tuple[str, ...]]] = {
 KEYS = TurnKeys("messages", "role", "content")
 
 
+def turn_keys(record: Mapping[str, Any]) -> TurnKeys:
+    """`messages` of `role` and `content`."""
+    del record
+    return KEYS
+
+
 def speaker(role: str) -> Speaker | None:
     """The roles of the chat API; `developer` is the newer word for `system`."""
     return _SPEAKERS.get(role)
@@ -201,7 +207,7 @@ FORMAT = Format(
     sniff=sniff,
     to_sample=to_sample,
     from_sample=from_sample,
-    turns=Turns(lambda _record: KEYS, (KEYS,), "mmdata.formats._shared.parts:CONTENT"),
+    turns=Turns(turn_keys, (KEYS,), "mmdata.formats._shared.parts:CONTENT"),
     lines=True,
     paths="from the working directory; file:// and web addresses as they are",
 )

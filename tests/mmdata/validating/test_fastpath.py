@@ -218,9 +218,7 @@ message_records = st.builds(
     st.sampled_from(["messages", "messages", "conversations", "conversation"]),
     turn_lists,
 )
-every_record = {name: records for name in RECORD_FORMATS} | {
-    name: message_records for name in MESSAGE_FORMATS
-}
+every_record = dict.fromkeys(RECORD_FORMATS, records) | dict.fromkeys(MESSAGE_FORMATS, message_records)
 
 
 @pytest.mark.parametrize("name", every_record)
