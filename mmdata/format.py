@@ -63,15 +63,33 @@ class TurnKeys:
         turns: of the record: the list of turns.
         role: of a turn: who speaks.
         text: of a turn: what is said.
+        foreign: role words that the trainer knows under other keys, and not under these.
     """
 
     turns: str = "conversations"
     role: str = "from"
     text: str = "value"
+    foreign: frozenset[str] = frozenset()
 
 
 FROM_VALUE = TurnKeys()
 """The keys of the trainers' own formats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of a format that keeps them otherwise than under `FROM_VALUE`.
+
+    Attributes:
+        keys: record -> where its turns lie.
+        usual: all that `keys` may say; records of these take the fast path.
+        content: ``"module:NAME"`` of the `mmdata.formats._shared.parts.Content` of turns that may hold a list of parts
+            where others hold a text.
+    """
+
+    keys: Callable[[Mapping[str, Any]], TurnKeys]
+    usual: tuple[TurnKeys, ...]
+    content: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +114,8 @@ class Format:
         to_sample: record, origin -> canonical sample; None for mixture files.
         from_sample: canonical sample, what the encoder may ask -> record; None where nothing can be converted to it.
         variants: further names of ``mmdata convert --to`` that write this format in another way -> their encoder.
-        turn_keys: record -> where its turns lie. None: `conversations` of `from` and `value`, which the fast path and the
-            checks C02 to C09 are about; a format with keys of its own brings checks of its own.
+        turns: where the turns lie. None: `conversations` of `from` and `value`, which the checks C02 to C09 are about; a
+            format with keys of its own brings checks of its own.
         described: (file name -> kind of its records) -> (file name -> text) of what its trainer wants to lie beside the
             data files; they are then split by kind.
         at: path of a data file -> the format under the names that a file beside it gives (LLaMA-Factory's
@@ -129,7 +147,7 @@ class Format:
     to_sample: Callable[..., Sample] | None = None
     from_sample: Callable[[Sample, Encoding], dict[str, Any]] | None = None
     variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
-    turn_keys: Callable[[Mapping[str, Any]], TurnKeys] | None = None
+    turns: Turns | None = None
     described: Callable[[Mapping[str, str]], dict[str, str]] | None = None
     at: Callable[[str], Format | None] | None = None
     columns: Mapping[str, str | None] = field(default_factory=dict)
@@ -179,6 +197,7 @@ __all__ = [
     "MediaRef",
     "Speaker",
     "TurnKeys",
+    "Turns",
     "all_formats",
     "get_format",
 ]

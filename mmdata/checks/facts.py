@@ -12,6 +12,8 @@ name                meaning
 ``n``               number of turns
 ``order``           the speakers as a string, one letter a turn: ``u`` user, ``a`` assistant, ``s`` system
 ``regular``         ``order`` is ``ua`` repeated: user first, strictly alternating, assistant last
+``alternating``     the same after a system turn, where the first is one
+``plain_parts``     every part of a content is a text without a placeholder or, in a question, a medium that names a file
 ``empty_answer``    some assistant text is empty or white space
 ``user_marks``      markers of the user turns, a list of str: turn by turn, first the ``<…>`` of a text, then its
                     ``[…]``, each in order (see `mmdata.checks.markers.quick_patterns`)
@@ -29,6 +31,10 @@ name                meaning
 ``sidecar``         sidecar checks only: the facts of the record's polygon file
 ``picture``         sidecar checks only: the file name in the record's ``image``, without directories
 ==================  ================================================================================================
+
+Besides them: ``ENTRIES(x)``, the number of entries of a column (a list, one value, or nothing), and of ms-swift's `objects`
+``REFERENCES(r.objects)``, ``BOXES(r.objects)`` and ``ORDINARY_BOXES(r.objects, n_images)``: every box has two or four numbers
+in order, of its unit, on a picture that is there. (No pattern generalises an object inside a record.)
 """
 
 from __future__ import annotations
@@ -39,6 +45,8 @@ FACTS = (
     "n",
     "order",
     "regular",
+    "alternating",
+    "plain_parts",
     "empty_answer",
     "user_marks",
     "answer_marks",

@@ -57,15 +57,22 @@ def patterns(format_name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(f"<(?:{angled}|(?i:region)>)"), re.compile(r"\[(?:SEG|UNUSED_TOKEN_\d+)\]")
 
 
+_COLUMN_TAGS = {"llamafactory": ("<audio>",), "ms-swift": ("<audio>", "<bbox>", "<ref-object>")}
+"""Tags of columns beside pictures and videos; they are counted as they stand, and are no markers of any other check."""
+
+
 @cache
 def quick_patterns(format_name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """`patterns` for the fast path: a phrase's end with its mask token, `CLOSED`, is one marker (besides the token).
+    """`patterns` for the fast path: tags of columns are markers too, and a phrase's end with its mask token, `CLOSED`, is one
+    (besides the token).
 
     So the order of the markers of a text tells whether its phrases are closed as they should be.
     """
     angled, square = patterns(format_name)
     if format_name == "geopixel":
         angled = re.compile(angled.pattern.replace("<(?:", r"<(?:/p> \[SEG\]|", 1))
+    for tag in _COLUMN_TAGS.get(format_name, ()):
+        angled = re.compile(angled.pattern.replace("<(?:", f"<(?:{tag[1:]}|", 1))
     return angled, square
 
 

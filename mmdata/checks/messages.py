@@ -22,7 +22,7 @@ _LISTS = {
 _MISTAKEN = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat")
 
 
-@check("N02", severity="error", formats=MESSAGES, guard=SHAPE, fixable="sometimes")
+@check("N02", severity="error", formats=MESSAGES, guard="alternating", fixable="sometimes")
 def no_messages(record: RecordView) -> Iterator[Hit]:
     """The record has no list of turns under the key that is read.
 
@@ -145,7 +145,7 @@ def _kind(value: Any) -> str:
     return "null" if value is None else names.get(type(value), "a string")
 
 
-@check("N05", severity="error", formats=MESSAGES, guard=SHAPE, fixable="sometimes")
+@check("N05", severity="error", formats=MESSAGES, guard="alternating", fixable="sometimes")
 def unknown_speaker(record: RecordView) -> Iterator[Hit]:
     """A message's role is a word that the loader does not know.
 
@@ -167,7 +167,7 @@ def unknown_speaker(record: RecordView) -> Iterator[Hit]:
         if not isinstance(turn.raw, dict) or turn.keys.role not in turn.raw:
             continue
         word = turn.role
-        if word is not None and speaker_of(record, turn) is not None:
+        if word is not None and turn.speaker is not None:
             continue
         plain = (word or "").strip().lower()
         right = user if plain in USER_WORDS else assistant if plain in ASSISTANT_WORDS else None
@@ -186,17 +186,7 @@ def own_words(record: RecordView) -> tuple[str, str]:
     return ("human", "gpt") if sharegpt else ("user", "assistant")
 
 
-def speaker_of(record: RecordView, turn: TurnView) -> str | None:
-    """Who the loader takes a message for; LLaMA-Factory's two forms have words of their own."""
-    if turn.role is None:
-        return None
-    if record.format.name == "llamafactory" and not record.format.columns:
-        foreign = ("user", "assistant") if record.keys.role == "from" else ("human", "gpt")
-        return None if turn.role in foreign else turn.speaker
-    return turn.speaker
-
-
-@check("N06", severity="error", formats=MESSAGES, guard=SHAPE, fixable="sometimes")
+@check("N06", severity="error", formats=MESSAGES, guard="alternating", fixable="sometimes")
 def message_order(record: RecordView) -> Iterator[Hit]:
     """The speakers do not take turns as the loader wants them to.
 
@@ -212,7 +202,7 @@ def message_order(record: RecordView) -> Iterator[Hit]:
     Bad (openai-messages): {"messages": [{"role": "user", "content": "Hi"}]}
     Good (ms-swift): {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
     """
-    found = [(turn, speaker_of(record, turn)) for turn in record.turns]
+    found = [(turn, turn.speaker) for turn in record.turns]
     if not found or any(who is None for _, who in found):
         return
     spoken = found[1:] if found[0][1] == "system" else found
@@ -270,8 +260,13 @@ def _out_of_turn(spoken: list[tuple[TurnView, str | None]], *, joins: bool) -> T
 
 _TAGS = (("<image>", "images"), ("<video>", "videos"), ("<audio>", "audios"))
 
+_TAGS_FIT = " and ".join(
+    f"(user_marks.count('{tag}') + answer_marks.count('{tag}') + other_marks.count('{tag}') == ENTRIES(r.{key}))"
+    for tag, key in _TAGS
+)
 
-@check("N07", severity="error", formats=("llamafactory", "ms-swift"), guard=SHAPE, fixable="sometimes")
+
+@check("N07", severity="error", formats=("llamafactory", "ms-swift"), guard=_TAGS_FIT, fixable="sometimes")
 def tags_for_columns(record: RecordView) -> Iterator[Hit]:
     """The number of `<image>`, `<video>` or `<audio>` is not the number of entries in its column.
 

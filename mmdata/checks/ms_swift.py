@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mmdata.checks.registry import SHAPE, Hit, check
+from mmdata.checks.registry import Hit, check
 from mmdata.checks.view import RecordView
 from mmdata.finding import Edit
 
 SWIFT = ("ms-swift",)
+
+_TAGS_FIT = " and ".join(
+    f"user_marks.count('{tag}') + answer_marks.count('{tag}') + other_marks.count('{tag}') == {number}(r.objects)"
+    for tag, number in (("<ref-object>", "REFERENCES"), ("<bbox>", "BOXES"))
+)
+_BOXES_FIT = "ORDINARY_BOXES(r.objects, n_images)"
 
 
 def _objects(record: RecordView) -> dict[str, Any]:
@@ -22,7 +28,7 @@ def _list(record: RecordView, key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-@check("N11", severity="warning", formats=SWIFT, guard=SHAPE)
+@check("N11", severity="warning", formats=SWIFT, guard=_TAGS_FIT)
 def grounding_counts(record: RecordView) -> Iterator[Hit]:
     """The number of `<ref-object>` or `<bbox>` is not that of `ref` or `bbox` in `objects`.
 
@@ -46,7 +52,7 @@ def grounding_counts(record: RecordView) -> Iterator[Hit]:
             yield Hit(f"{tags} {tag} in the text and {entries} entries in `{key}`", pointer=place)
 
 
-@check("N12", severity="error", formats=SWIFT, guard=SHAPE, fixable="sometimes")
+@check("N12", severity="error", formats=SWIFT, guard=_BOXES_FIT, fixable="sometimes")
 def bad_box(record: RecordView) -> Iterator[Hit]:
     """A box is no box: not two or four numbers, turned round, negative, or of a picture that is not there.
 
@@ -87,7 +93,7 @@ def bad_box(record: RecordView) -> Iterator[Hit]:
             )
 
 
-@check("N13", severity="warning", formats=SWIFT, guard=SHAPE)
+@check("N13", severity="warning", formats=SWIFT, guard=_BOXES_FIT)
 def unit_of_boxes(record: RecordView) -> Iterator[Hit]:
     """Every box lies between 0 and 1, and nothing says that the unit is shares of the picture.
 

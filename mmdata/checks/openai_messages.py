@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmdata.checks import markers
-from mmdata.checks.registry import SHAPE, Hit, check
+from mmdata.checks.registry import Hit, check
 from mmdata.checks.view import RecordView
 from mmdata.finding import Edit
 from mmdata.formats.openai_messages import PLACES, parts, payload
@@ -23,7 +23,7 @@ _RENAMED = {
 }
 
 
-@check("N08", severity="error", formats=OPENAI, guard=SHAPE, fixable="sometimes")
+@check("N08", severity="error", formats=OPENAI, guard="plain_parts", fixable="sometimes")
 def bad_part(record: RecordView) -> Iterator[Hit]:
     """A part of a content has no known type, or holds nothing under the key of its type.
 
@@ -70,7 +70,7 @@ def bad_part(record: RecordView) -> Iterator[Hit]:
                     )
 
 
-@check("N09", severity="warning", formats=OPENAI, guard=SHAPE)
+@check("N09", severity="warning", formats=OPENAI, guard="plain_parts")
 def picture_in_answer(record: RecordView) -> Iterator[Hit]:
     """A picture or video stands in a message that is not the user's.
 
@@ -87,7 +87,7 @@ def picture_in_answer(record: RecordView) -> Iterator[Hit]:
             yield Hit(f"message {number}, which is the {speaker}'s, shows a {part['type']}", pointer=pointer)
 
 
-@check("N10", severity="warning", formats=OPENAI, guard=SHAPE)
+@check("N10", severity="warning", formats=OPENAI, guard="plain_parts")
 def tag_in_part(record: RecordView) -> Iterator[Hit]:
     """The text of a part holds the placeholder of a trainer.
 

@@ -130,7 +130,7 @@ class Check:
             return format_name in self.formats
         if format_name in self.besides:
             return False
-        return not self.from_value or get_format(format_name).turn_keys is None
+        return not self.from_value or get_format(format_name).turns is None
 
 
 _CHECKS: dict[str, Check] = {}

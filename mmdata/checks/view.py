@@ -85,7 +85,7 @@ class RecordView:
     @cached_property
     def keys(self) -> TurnKeys:
         """Where the record keeps its turns."""
-        return FROM_VALUE if self.format.turn_keys is None else self.format.turn_keys(self.raw)
+        return FROM_VALUE if self.format.turns is None else self.format.turns.keys(self.raw)
 
     @cached_property
     def turns(self) -> list[TurnView]:
@@ -104,7 +104,7 @@ class RecordView:
             raw=entry,
             role=role,
             text=text if isinstance(text, str) else None,
-            speaker=None if role is None else self.format.speaker(role),
+            speaker=None if role is None or role in self.keys.foreign else self.format.speaker(role),
             format_name=self.format.name,
             keys=self.keys,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -70,6 +70,7 @@ class Expression:
 
     Attributes:
         names: the fields that it uses.
+        keys: the keys of the record that it looks up by itself, the first of each JSON pointer.
 
     Raises:
         UsageError: it is no expression of the language; the message shows the place and names the nearest field.
@@ -78,7 +79,9 @@ class Expression:
     def __init__(self, text: str, names: Iterable[str]) -> None:
         self.text = text
         self.names: set[str] = set()
+        self.keys: set[str] = set()
         self._known = sorted(names)
+        self._fields: Mapping[str, Evaluate] = {}
         if len(text) > MAX_LENGTH:
             raise UsageError(f"the expression is longer than {MAX_LENGTH} characters")
         try:
@@ -89,6 +92,14 @@ class Expression:
             raise UsageError(f"{text!r}: {error.msg} at character {place + 1}") from None
         except (RecursionError, MemoryError, ValueError):
             raise UsageError(f"{text[:60]!r}: nested too deeply, or not text") from None
+
+    def over(self, fields: Mapping[str, Evaluate]) -> Callable[[Values], bool]:
+        """The same expression with fields found by these functions, which know all that it uses; raises as a call does."""
+        again = Expression.__new__(Expression)
+        again.text, again.names, again.keys, again._known = self.text, set(), set(), self._known
+        again._fields = fields
+        again._run = again._compile(ast.parse(self.text.strip(), mode="eval").body)
+        return again
 
     def __call__(self, values: Values) -> bool:
         """Whether the record fits.
@@ -142,7 +153,7 @@ class Expression:
             hint = f"did you mean {near[0]!r}?" if near else f"fields are {', '.join(self._known)}"
             raise self._fail(node, f'no field {name!r}; {hint} Other keys of a record: field("{name}")')
         self.names.add(name)
-        return lambda values: values.get(name)
+        return self._fields.get(name) or (lambda values: values.get(name))
 
     def _bool(self, node: ast.BoolOp) -> Evaluate:
         parts = [self._compile(part) for part in node.values]
@@ -187,6 +198,9 @@ class Expression:
             for op in node.ops
         ]
 
+        last = node.comparators[-1]
+        if len(tests) == 1 and isinstance(last, ast.Constant) and last.value is not None and not tests[0][1]:
+            return _limit(operands[0], self._constant(last)(_NO_VALUES), tests[0][0], tests[0][2])
         if len(tests) == 1:
             return _one_comparison(operands[0], operands[1], *tests[0])
 
@@ -230,6 +244,8 @@ class Expression:
                 node, f'{name} takes a key or a JSON pointer in quotes: {name}("/conversations/0/from")'
             )
         pointer = node.args[0].value
+        top = pointer[1:].partition("/")[0].replace("~1", "/").replace("~0", "~")
+        self.keys.add(top if pointer.startswith("/") else pointer)
         if name == "has":
             return lambda values: lookup(values.value, pointer) is not ABSENT
 
@@ -238,6 +254,21 @@ class Expression:
             return None if found is ABSENT else found
 
         return run
+
+
+_NO_VALUES: Any = None
+
+
+def _limit(left: Evaluate, limit: Any, test: Callable[[Any, Any], Any], member: bool) -> Evaluate:
+    """A comparison with a constant by order or membership."""
+
+    def run(values: Values) -> Any:
+        value = left(values)
+        if value is None and not member:
+            raise TypeError("a value is missing")
+        return test(value, limit)
+
+    return run
 
 
 def _one_comparison(

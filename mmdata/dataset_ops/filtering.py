@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from mmdata.dataset_ops.expression import Expression, Undecided
 from mmdata.dataset_ops.ledger import Ledger
+from mmdata.dataset_ops.quick import DECLINED, Quick
 from mmdata.dataset_ops.record_fields import FIELDS, RecordFields
-from mmdata.dataset_ops.stream import Outputs, is_repeatable, read_values
+from mmdata.dataset_ops.stream import Outputs, is_repeatable, read_values, value_of
 from mmdata.detection import choose, detect
 from mmdata.errors import UsageError
 from mmdata.format import get_format
+from mmdata.io.record import RawRecord
 from mmdata.options import Options
 from mmdata.progress import Progress
 
@@ -64,7 +66,27 @@ def filter_records(
             Options(media="none", media_root=settings.media_root, template=settings.template),
         )
     with Outputs([output], inputs=[path], force=force, ledger=books) as out:
-        for raw, value in read_values(path, books, progress):
+        write = out.writers[0].write
+        quick: Quick | None = None
+
+        def settled(index: int, data: bytes) -> bool:
+            """Write or drop a record for which the keys that the expression asks for are enough."""
+            nonlocal quick
+            if quick is None:
+                quick = Quick(test, chosen, value_of(RawRecord(index, 0, data, None)))
+            if quick.fits is None:
+                return False
+            try:
+                keep = quick.fits(data)
+            except (*DECLINED, Undecided):
+                return False
+            if keep:
+                write(data)
+            else:
+                books.drop(path, index, "no-match", data=data)
+            return True
+
+        for raw, value in read_values(path, books, progress, settled):
             fields = RecordFields(raw, value, chosen, settings, checker)
             try:
                 keep = test(fields)
@@ -77,7 +99,7 @@ def filter_records(
                     books.drop(path, raw.index, "undecided", why, raw.data)
                     continue
             if keep:
-                out.writers[0].write(raw.data)
+                write(raw.data)
             else:
                 books.drop(path, raw.index, "no-match", data=raw.data)
     return books

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -111,9 +111,20 @@ def read_records(
 
 
 def read_values(
-    path: str, ledger: Ledger | None = None, progress: Progress | None = None
+    path: str,
+    ledger: Ledger | None = None,
+    progress: Progress | None = None,
+    settled: Callable[[int, bytes], bool] | None = None,
 ) -> Iterator[tuple[RawRecord, Any]]:
-    """`read_records` with each record's value, parsed once; None where the trainer's parser refuses it after all."""
+    """`read_records` with each record's value, parsed once; None where the trainer's parser refuses it after all.
+
+    Args:
+        path: the file.
+        ledger: as for `read_records`.
+        progress: told of the bytes read.
+        settled: (index, bytes) -> whether it has dealt with a record, which is then not parsed. It must take no text
+            that the trainer's parser refuses; of blocks that are not UTF-8 it is not asked.
+    """
     shown = progress or Silent()
     with open_source(path) as source:
         if source.container == "lines":
@@ -121,11 +132,18 @@ def read_values(
         shown.start(os.path.basename(path), source.size)
         for block in source.blocks():
             yield from _whole(block.pending, path, ledger)
-            data, i = block.data, 0
-            numbers = has_long_number(data)
+            data, i, count = block.data, 0, 0
+            numbers: bool | None = None
+            ask = settled if settled is not None and _is_utf8(data) else None
             while i < len(block.starts):
                 start = block.starts[i]
                 piece = data[start : block.ends[i]]
+                if ask is not None and ask(block.first + i, piece):
+                    count += 1
+                    i += 1
+                    continue
+                if numbers is None:
+                    numbers = has_long_number(data)
                 try:
                     value = loads(piece)
                     if numbers or too_deep(piece):
@@ -133,14 +151,27 @@ def read_values(
                 except (JSONDecodeError, JSONProblem):
                     items, i = source.repair(block, i)
                     data = block.data
-                    numbers = has_long_number(data)
+                    numbers = None
+                    ask = settled if ask is not None and _is_utf8(data) else None
                     yield from _whole(items, path, ledger)
                     continue
                 if ledger is not None:
                     ledger.read[path] += 1
                 yield RawRecord(block.first + i, block.base + start, piece, None), value
                 i += 1
+            if ledger is not None:
+                ledger.read[path] += count
             shown.advance(len(block.data))
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _whole(items: Sequence[Item], path: str, ledger: Ledger | None) -> Iterator[tuple[RawRecord, Any]]:
@@ -185,34 +216,40 @@ class RecordWriter:
     def __init__(self, out: Writable, container: Container) -> None:
         self._out = out
         self._container = container
-        self._held = bytearray()
+        self._held: list[bytes] = []
+        self._size = 0
         self.count = 0
         self.reflowed = 0
 
     def write(self, data: bytes) -> None:
         """Append a record."""
-        if self._container == "array":
-            self._held += b",\n" if self.count else b"[\n"
-            self._held += data
-        else:
-            if b"\n" in data or b"\r" in data:
-                data = data.translate(None, b"\r\n")
-                self.reflowed += 1
-            self._held += data
-            self._held += b"\n"
+        self._held.append(data)
         self.count += 1
-        if len(self._held) >= _BLOCK:
+        self._size += len(data)
+        if self._size >= _BLOCK:
             self._flush()
 
     def finish(self) -> None:
         """Close the array, and write what is held back."""
-        if self._container == "array":
-            self._held += b"\n]\n" if self.count else b"[]\n"
         self._flush()
+        if self._container == "array":
+            self._out.write(b"\n]\n" if self.count else b"[]\n")
 
     def _flush(self) -> None:
-        self._out.write(bytes(self._held))
-        self._held.clear()
+        held = self._held
+        if not held:
+            return
+        if self._container == "array":
+            self._out.write((b",\n" if self.count > len(held) else b"[\n") + b",\n".join(held))
+        else:
+            lines = b"\n".join(held) + b"\n"
+            if b"\r" in lines or lines.count(b"\n") != len(held):
+                broken = [b"\n" in one or b"\r" in one for one in held]
+                self.reflowed += sum(broken)
+                lines = b"".join([one.translate(None, b"\r\n") + b"\n" for one in held])
+            self._out.write(lines)
+        held.clear()
+        self._size = 0
 
 
 class Outputs:

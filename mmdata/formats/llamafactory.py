@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mmdata.format import Evidence, Format, Guess, Speaker, TurnKeys
+from mmdata.format import Evidence, Format, Guess, Speaker, TurnKeys, Turns
 from mmdata.formats._shared import dataset_info, messages
 from mmdata.formats._shared.dataset_info import MESSAGES, SHAREGPT
 from mmdata.formats._shared.evidence import has_turns, weigh
@@ -27,9 +27,18 @@ _SPEAKERS: dict[str, Speaker] = {
 }
 
 
+_LISTS = ("conversations", "messages")
+
+
 def turn_keys(record: Mapping[str, Any]) -> TurnKeys:
     """`conversations` of `from` and `value`, or `messages` of `role` and `content`; the tags may be mixed."""
-    return messages.keys(record, "conversations", "messages") if record else TurnKeys()
+    return _strict(messages.keys(record, *_LISTS)) if record else _strict(TurnKeys())
+
+
+def _strict(place: TurnKeys) -> TurnKeys:
+    """With the words of the other form, which a loader that was told no tags does not know."""
+    foreign = ("user", "assistant") if place.role == "from" else ("human", "gpt")
+    return replace(place, foreign=frozenset(foreign))
 
 
 def speaker(role: str) -> Speaker | None:
@@ -154,7 +163,7 @@ def at(path: str) -> Format | None:
         speaker=names.speaker,
         kind=names.kind,
         media=names.media,
-        turn_keys=names.turn_keys,
+        turns=Turns(names.turn_keys, (names.turn_keys({}), *messages.usual(*_LISTS))),
         to_sample=partial(_renamed, names),
         columns=names.columns,
         standard=names.standard,
@@ -165,6 +174,8 @@ def _renamed(names: dataset_info.Names, record: Mapping[str, Any], origin: Origi
     return to_sample(names.standard(record), origin)
 
 
+_OWN = frozenset({"<image>", "<video>", "<audio>"})
+
 FORMAT = Format(
     name="llamafactory",
     title="LLaMA-Factory (ShareGPT records or messages)",
@@ -174,15 +185,15 @@ FORMAT = Format(
     speaker=speaker,
     image_tag="<image>",
     video_tag="<video>",
-    user_markers=frozenset({"<image>", "<video>"}),
-    answer_markers=frozenset({"<image>", "<video>"}),
+    user_markers=_OWN,
+    answer_markers=_OWN,
     kind=kind,
     media=messages.columns,
     sniff=sniff,
     to_sample=to_sample,
     from_sample=from_sample,
     variants={"llamafactory-messages": from_sample_messages},
-    turn_keys=turn_keys,
+    turns=Turns(turn_keys, tuple(map(_strict, messages.usual(*_LISTS)))),
     described=dataset_info.described,
     at=at,
     paths="below media_dir (dataset_dir by default), else as written",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import DataError
-from mmdata.format import Evidence, Format, Guess, Speaker, TurnKeys
+from mmdata.format import Evidence, Format, Guess, Speaker, TurnKeys, Turns
 from mmdata.formats._shared import decode, messages
 from mmdata.formats._shared.evidence import weigh
 from schemas.sample import (
@@ -39,9 +39,12 @@ _SPEAKERS: dict[str, Speaker] = {
 }
 
 
+_LISTS = ("messages", "conversations", "conversation")
+
+
 def turn_keys(record: Mapping[str, Any]) -> TurnKeys:
     """`messages` of `role` and `content`; its preprocessor also reads `conversations` and `from`/`value`."""
-    return messages.keys(record, "messages", "conversations", "conversation")
+    return messages.keys(record, *_LISTS)
 
 
 def speaker(role: str) -> Speaker | None:
@@ -277,6 +280,8 @@ def _pixels(number: int, frame: str, enc: Encoding) -> list[float] | None:
     return [float(value) for value in box]
 
 
+_OWN = frozenset({"<image>", "<video>", "<audio>", "<bbox>", "<ref-object>"})
+
 FORMAT = Format(
     name="ms-swift",
     title="ms-swift (messages with images, videos and objects)",
@@ -286,14 +291,14 @@ FORMAT = Format(
     speaker=speaker,
     image_tag="<image>",
     video_tag="<video>",
-    user_markers=frozenset({"<image>", "<video>"}),
-    answer_markers=frozenset({"<image>", "<video>"}),
+    user_markers=_OWN,
+    answer_markers=_OWN,
     kind=kind,
     media=messages.columns,
     sniff=sniff,
     to_sample=to_sample,
     from_sample=from_sample,
-    turn_keys=turn_keys,
+    turns=Turns(turn_keys, messages.usual(*_LISTS)),
     lines=True,
     paths="from the working directory, else below ROOT_IMAGE_DIR",
 )

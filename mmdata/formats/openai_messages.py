@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from mmdata.errors import DataError
-from mmdata.format import Evidence, Format, Guess, MediaKind, MediaRef, Speaker, TurnKeys
+from mmdata.format import Evidence, Format, Guess, MediaKind, MediaRef, Speaker, TurnKeys, Turns
 from mmdata.formats._shared import decode, messages
 from mmdata.formats._shared.evidence import weigh
 from schemas.sample import Media, MediaPart, Origin, PhrasePart, RegionPart, Sample, SampleTurn, TextPart
@@ -207,7 +207,7 @@ FORMAT = Format(
     sniff=sniff,
     to_sample=to_sample,
     from_sample=from_sample,
-    turn_keys=turn_keys,
+    turns=Turns(turn_keys, (KEYS,), "mmdata.formats._shared.parts:CONTENT"),
     lines=True,
     paths="from the working directory; file:// and web addresses as they are",
 )

@@ -190,7 +190,7 @@ class FileChecker:
             try:
                 record = self.fast.decode(item.data)
             except DECODE_ERRORS as error:
-                if self.fast.learn(error):
+                if self.fast.learn(error, item.data):
                     continue
                 return False
             verdict = self.fast.accept(record)
@@ -236,7 +236,7 @@ class FileChecker:
                 record = decode(piece)
                 verdict = accept(record)
             except DECODE_ERRORS as error:
-                if self.fast.learn(error):
+                if self.fast.learn(error, piece):
                     decode, accept = self.fast.decode, self.fast.accept
                     self.patterns.forget()
                     continue
@@ -245,7 +245,9 @@ class FileChecker:
             if verdict is not None:
                 strings, layout = verdict
                 if not every and (
-                    not (look_for and layout.media) or all(present(path) for path in _paths(record, layout))
+                    not (look_for and (layout.media or layout.inline))
+                    or (not layout.inline and all(present(path) for path in _paths(record, layout)))
+                    or all(present(ref.path) for ref in self.dataset.format.media(loads(piece)))
                 ):
                     if layout.kind != kind:
                         self._saw(kind, since, first + i - since)

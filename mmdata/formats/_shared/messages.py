@@ -34,6 +34,12 @@ def keys(record: Mapping[str, Any], *lists: str) -> TurnKeys:
     return TurnKeys(place, "role", "content")
 
 
+def usual(*lists: str) -> tuple[TurnKeys, ...]:
+    """All that `keys` may say of these lists, the usual first."""
+    places = [TurnKeys(place, "role", "content") for place in lists] + [TurnKeys(place) for place in lists]
+    return tuple(sorted(places, key=lambda place: (place.turns == "messages") != (place.role == "role")))
+
+
 def turns(
     record: Mapping[str, Any], place: TurnKeys, speaker: Callable[[str], Speaker | None], origin: Origin
 ) -> Iterator[tuple[SampleTurn, Any]]:

@@ -10,11 +10,20 @@ import msgspec
 from msgspec import Struct
 
 from mmdata.checks.facts import FACTS
+from mmdata.validating.fastpath.helpers import HELPERS
 from mmdata.validating.fastpath.layouts import LAYOUT_FACTS
 
 
-def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[str]) -> str:
+def accept_source(
+    struct: type[Struct], guards: list[str], sidecar_guards: list[str], *, parts: bool = False
+) -> str:
     """Python source of ``accept(r) -> (strings, layout) | None`` that evaluates these guards.
+
+    Args:
+        struct: the decoded record.
+        guards: of checks on records.
+        sidecar_guards: of checks on polygon files.
+        parts: a turn may hold a list of parts instead of a text; ``CONTENTS`` looks at them.
 
     Raises:
         ValueError: a guard names something that is neither a fact nor one of `BUILTINS`.
@@ -26,17 +35,24 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
     body = [
         "turns = r.conversations",
         "n = len(turns)",
-        "texts = [t.value for t in turns]",
         "o = ROLES[tuple([t.from_ for t in turns])]",
-        f"strings = 1 + {2 * sum(f.required for f in msgspec.structs.fields(turn))} * n",
     ]
+    required = 2 * sum(f.required for f in msgspec.structs.fields(turn))
+    if parts:
+        body += [
+            "texts, shown, plain_parts, inside = CONTENTS(turns, o.order)",
+            f"strings = 1 + {required - 1} * n + inside",
+        ]
+    else:
+        body += ["texts = [t.value for t in turns]", f"strings = 1 + {required} * n"]
+        body += ["plain_parts = True"] if "plain_parts" in used else []
     for field in msgspec.structs.fields(turn):
         if not field.required:
             body += [
                 "for t in turns:",
                 f"    if t.{field.name} is not UNSET: strings += 1 + TALLY(t.{field.name})",
             ]
-    body += [f"{name} = o.{name}" for name in ("order", "regular") if name in used]
+    body += [f"{name} = o.{name}" for name in ("order", "regular", "alternating") if name in used]
     if "first_marked" in used:
         body += ["first_marked = n > 0 and TAG in texts[0]"]
     if "empty_answer" in used:
@@ -53,7 +69,12 @@ def accept_source(struct: type[Struct], guards: list[str], sidecar_guards: list[
             body += _field_source(field)
             if field.name != "id" and not field.name.startswith("extra_"):
                 shapes.append(f"k_{field.name}")
-    body += ["if strings < 0: return None", f"layout = KNOWN(({', '.join(shapes)},)) or WORK_OUT(r)"]
+    shapes = ["shown", *shapes] if parts else shapes
+    found = "WORK_OUT(r, shown)" if parts else "WORK_OUT(r)"
+    body += [
+        "if strings < 0: return None",
+        f"layout = KNOWN(({''.join(f'{s}, ' for s in shapes)})) or {found}",
+    ]
     body += [f"{name} = layout.{name}" for name in LAYOUT_FACTS if name in used]
     body += [f"if not ({' and '.join(f'({g})' for g in guards)}): return None"] if guards else []
     if sidecar_guards:
@@ -135,6 +156,7 @@ BUILTINS = frozenset(
         "float",
         "UNSET",
         "zip",
+        *HELPERS,
     }
 )
 """What a guard may use besides facts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -12,6 +13,8 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 from msgspec import UNSET, Struct, UnsetType
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from mmdata.format import TurnKeys
 
 SMALLEST_INT, LARGEST_INT = -(1 << 63), (1 << 63) - 1
 """Integers that every JSON reader takes; larger ones may be a finding (R03), so the fast path declines them."""
@@ -23,17 +26,62 @@ class UnsupportedType(TypeError):
     """A record type uses something of which no msgspec decoder can be generated."""
 
 
-def struct_of(model: type[BaseModel], extra: Mapping[str, Mapping[str, bool]] | None = None) -> type[Struct]:
+def struct_of(
+    model: type[BaseModel],
+    extra: Mapping[str, Mapping[str, bool]] | None = None,
+    spelling: Spelling | None = None,
+) -> type[Struct]:
     """The msgspec struct that accepts a subset of what a pydantic model accepts, in strict JSON mode.
 
     Args:
         model: the pydantic type; only declarative constraints are understood.
         extra: unknown keys to let through: model name -> key -> whether its values are scalars (else any JSON value).
+        spelling: where the turns lie, if not in `conversations` of the model; they become `conversations` of `from_` and
+            `value` all the same.
 
     Raises:
         UnsupportedType: a field's type cannot be expressed.
+        ValueError: two fields have one key, or a key is none that msgspec takes.
     """
-    return _Converter(extra or {}).struct(model)
+    converter = _Converter(extra or {})
+    return converter.struct(model) if spelling is None else converter.spelt(model, spelling)
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """Under which keys the records of one file keep what their type names.
+
+    Attributes:
+        keys: where the turns lie.
+        lists: fields of the record type that are lists of turns; but the one of `keys` a record must have none of them.
+        columns: field -> its key in the file, None where it is not read; empty: the names of the type.
+        content: what a turn holds under the key of its text: a msgspec type.
+    """
+
+    keys: TurnKeys
+    lists: frozenset[str]
+    columns: Mapping[str, str | None]
+    content: Any = str
+
+    def key_of(self, field: str) -> str | None:
+        """The key of a field that is no list of turns."""
+        return self.columns.get(field) if self.columns else field
+
+
+def turn_model(model: type[BaseModel], lists: Iterable[str]) -> type[BaseModel]:
+    """The type of the turns of a record type.
+
+    Raises:
+        UnsupportedType: it has no such list.
+    """
+    for name in lists:
+        kinds = [model.model_fields[name].annotation] if name in model.model_fields else []
+        while kinds:
+            kind = kinds.pop()
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                return kind
+            kinds += get_args(kind)
+    raise UnsupportedType(f"{model.__name__} has no list of turns")
 
 
 class _Converter:
@@ -50,15 +98,43 @@ class _Converter:
             rename[name] = info.alias or name
             kind = self.field(info)
             fields.append((name, kind) if info.is_required() else (name, kind | UnsetType, UNSET))
-        for number, (key, simple) in enumerate(self.extra.get(model.__name__, {}).items()):
+        fields.sort(key=len)
+        struct = self.done[model] = self._define(model.__name__, fields, rename)
+        return struct
+
+    def spelt(self, model: type[BaseModel], spelling: Spelling) -> type[Struct]:
+        """The struct of a record whose turns lie elsewhere than in `conversations`."""
+        turn = turn_model(model, spelling.lists)
+        keys = spelling.keys
+        turns = self._define(
+            turn.__name__,
+            [("from_", str), ("value", spelling.content)],
+            {"from_": keys.role, "value": keys.text},
+        )
+        some = Annotated[list[turns], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]
+        fields: list[Any] = [("conversations", some)]
+        rename = {"conversations": keys.turns}
+        for name, info in model.model_fields.items():
+            key = spelling.key_of(name)
+            if name in spelling.lists:
+                continue
+            rename[name] = info.alias or name if key is None else key
+            # A key that is not read is still looked at by the record type: nobody may have it.
+            kind = UnsetType if key is None else self.field(info) | UnsetType
+            fields.append((name, kind, UNSET))
+        if "id" not in model.model_fields:
+            fields.append(("id", Any, UNSET))
+        return self._define(model.__name__, fields, rename)
+
+    def _define(self, name: str, fields: list[Any], rename: dict[str, str]) -> type[Struct]:
+        """A struct, with the unknown keys that are let through."""
+        for number, (key, simple) in enumerate(self.extra.get(name, {}).items()):
             rename[f"extra_{number}"] = key
             fields.append((f"extra_{number}", _SCALAR if simple else Any, UNSET))
-        fields.sort(key=len)
-        struct = msgspec.defstruct(
-            model.__name__, fields, rename=rename, forbid_unknown_fields=True, gc=False
-        )
-        self.done[model] = struct
-        return struct
+        names = [rename.get(field[0], field[0]) for field in fields]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two fields have one key: {names}")
+        return msgspec.defstruct(name, fields, rename=rename, forbid_unknown_fields=True, gc=False)
 
     def field(self, info: FieldInfo) -> Any:
         return self.annotated(info.annotation, info.metadata)

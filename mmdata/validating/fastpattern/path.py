@@ -77,7 +77,8 @@ class PatternPath:
             re.compile(p.pattern.encode()) for p in markers.quick_patterns(self.fast.format.name)
         )
         tag = (self.fast.format.image_tag or "<image>").encode()
-        facts = Facts(self.fast, layout, example)
+        facts = Facts(self.fast, layout, example, parts=pattern.parts)
+        none, one = facts[(), ()], facts[(tag,), ()]
         namespace: dict[str, Any] = {
             **self.fast.namespace,
             "FULLMATCH": pattern.regex.fullmatch,
@@ -85,9 +86,10 @@ class PatternPath:
             "SQUARE": square.findall,
             "TAG": tag,
             "FACTS": facts,
-            "NO_MARKS": facts[(), ()],
-            "ONE_TAG": facts[(tag,), ()],
-            "UNIFORM": facts[(), ()].ordinary and facts[(tag,), ()].ordinary,
+            "NO_MARKS": none,
+            "ONE_TAG": one,
+            # Of the records of a block none begins with the tag, some do, all do.
+            "UNIFORM": (none.ordinary, none.ordinary and one.ordinary, one.ordinary),
             "ODD_ESCAPE": ODD_ESCAPE.search,
             "BRACKETS": pattern.brackets,
             "LINES": pattern.lines,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,9 +35,9 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
     format of grounded phrases, see `mmdata.validating.fastpattern.phrases`. Otherwise each record is looked at for itself.
     """
     at = {name: k for k, name in enumerate(groups, 1)}
-    media = [
-        k for k, name in enumerate(groups, 1) if name not in ("question", "answer", "rest", "id", "polygons")
-    ]
+    texts = ("system", "question", "answer", "rest", "id", "polygons")
+    media = [k for k, name in enumerate(groups, 1) if name not in texts]
+    key = json.dumps(fast.keys.text, ensure_ascii=False).encode() + b":"
     number = f"found[{at['id']}]" if "id" in at else "None"
     note = [f"ids.append({number})"]
     note += (
@@ -49,7 +50,7 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
     plain = [
         "if found is None or block.odd_escapes and ODD_ESCAPE(data, start, end): break",
         "if lines and lines[i] != LINES and "
-        f"lines[i] != LINES + TURN_LINES * found[{at['rest']}].count(b'\"value\":'): break",
+        f"lines[i] != LINES + TURN_LINES * found[{at['rest']}].count({key!r}): break",
     ]
     has_sidecar = bool(fast.sidecar_guards) and fast.load_sidecar is not None and "polygons" in groups
     beside = []
@@ -65,7 +66,7 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         "lines = block.lines_of(starts, ends) if block.broken_lines else None",
     ]
     uniform = [
-        "if UNIFORM and i == 0 and block.squares == BRACKETS * len(starts):",
+        "if i == 0 and block.squares == BRACKETS * len(starts):",
         "    tags = 0",
         "    for i, (start, end) in enumerate(zip(starts, ends)):",
         "        found = FULLMATCH(data, start, end)",
@@ -73,7 +74,7 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         f"        if data.startswith(TAG, found.start({at['question']})): tags += 1",
         *(f"        {line}" for line in note),
         "    else:",
-        "        if tags == block.angles: return len(starts)",
+        "        if tags == block.angles and UNIFORM[(tags > 0) + (tags == len(starts))]: return len(starts)",
         "    del ids[mark[0]:], media[mark[1]:]",
         "    i = 0",
     ]
@@ -91,7 +92,11 @@ def runner_source(fast: FastPath, groups: list[str]) -> str:
         "    del ids[mark[0]:], media[mark[1]:]",
         "    i = 0",
     ]
-    each = [
+    each = []
+    if "system" in at:
+        start, end = f"found.start({at['system']})", f"found.end({at['system']})"
+        each += [f"if data.find(b'<', {start}, {end}) >= 0 or data.find(b'[', {start}, {end}) >= 0: break"]
+    each += [
         "q, a = found.start(%d), found.start(%d)" % (at["question"], at["answer"]),  # noqa: UP031 - braces would be doubled
         "angled, square = data.find(b'<', q, end), data.find(b'[', q, end)",
         "if angled < 0 and square < 0:",
@@ -166,18 +171,23 @@ class Marks:
 class Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
     """(markers of the question, of the answer) -> `Marks`; the guards are evaluated once for each pair of them."""
 
-    def __init__(self, fast: FastPath, layout: Layout, example: Any) -> None:
+    def __init__(self, fast: FastPath, layout: Layout, example: Any, *, parts: bool = False) -> None:
+        """`parts`: texts are parts of a content, and no marker is ordinary in one."""
         super().__init__()
+        self.parts = parts
         guards = " and ".join(f"({g})" for g in fast.guards) or "True"
         self.guards = compile(guards, "<guards>", "eval")
         self.format = fast.format
         self.tag = fast.format.image_tag or "<image>"
+        order = fast.namespace["ROLES"][tuple(turn.from_ for turn in example.conversations)]
         self.constant = {
             **fast.namespace,
             "r": example,
             "turns": example.conversations,
             **{name: getattr(layout, name) for name in LAYOUT_FACTS},
-            "regular": True,
+            "regular": order.regular,
+            "alternating": order.alternating,
+            "plain_parts": True,
             "empty_answer": False,
             "other_marks": [],
         }
@@ -191,9 +201,10 @@ class Facts(dict[tuple[tuple[bytes, ...], tuple[bytes, ...]], Marks]):
             "answer_marks": answer,
             "own_markers": own,
             "marked_answers": bool(answer),
-            "first_marked": self.tag in user,
+            "first_marked": self.tag in user and self.constant["regular"],
         }
-        marks = Marks(user, answer, [], bool(eval(self.guards, facts)))  # noqa: S307 - guards are source of the checks
+        plain = not (self.parts and (user or answer))
+        marks = Marks(user, answer, [], plain and bool(eval(self.guards, facts)))  # noqa: S307 - guards are source of the checks
         if len(self) < 20_000:
             self[key] = marks
         return marks

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from mmdata.dataset_ops.expression import Expression, Undecided
 from mmdata.dataset_ops.filtering import filter_records
 from mmdata.dataset_ops.ledger import Ledger
-from mmdata.dataset_ops.record_fields import FIELDS
+from mmdata.dataset_ops.record_fields import FIELDS, RecordFields
 from mmdata.dataset_ops.stream import rejects
 from mmdata.errors import UsageError
+from mmdata.format import get_format
+from mmdata.io.record import RawRecord
 from mmdata.options import Options
 
 from .conftest import lines, raw_records, record
@@ -175,3 +179,61 @@ def test_undecided_records_are_named_and_dropped_or_kept(data: Path) -> None:
     assert "width" in ledger.notes[0]
     ledger = filter_records(str(data), str(out), "width > 3", format="internvl", undecided="keep", force=True)
     assert (ledger.written.total(), len(ledger.notes), ledger.exit_code) == (100, 100, 1)
+
+
+odd = st.one_of(
+    st.none(),
+    st.integers(-3, 1 << 65),
+    st.sampled_from(["", "a.png", "Hi"]),
+    st.lists(st.just("b.png"), max_size=2),
+)
+turns = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"from": st.just("human"), "value": st.text(max_size=4)}, optional={"role": odd}),
+        st.fixed_dictionaries({"role": odd, "content": st.one_of(st.text(max_size=4), odd)}, optional={"value": odd}),
+        odd,
+    ),
+    max_size=3,
+)  # fmt: skip
+anything = st.one_of(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(("conversations", "messages"), st.one_of(turns, turns, odd)),
+            **dict.fromkeys(("id", "image", "images", "videos"), odd),
+        },
+    ),
+    odd,
+)
+
+
+@pytest.mark.parametrize("format", ["internvl", "ms-swift", "llamafactory", "openai-messages"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.lists(anything, min_size=1, max_size=5),
+    text=st.sampled_from(
+        ["turns >= 1 and text_length > 2", "'i' in text or turns == 0", "images > 0", "media == 'image'",
+         "len(paths) > 1", "id > 1", 'has("image") and field("id") != 3', 'field("/image/0") == "b.png" or turns > 1']
+    ),
+)  # fmt: skip
+def test_decoding_no_more_than_is_asked_gives_the_same_answers(
+    tmp_path: Path, format: str, values: list[Any], text: str
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    values = [
+        {"a": 1},
+        {"conversations": [], "messages": []},
+        *values,
+    ]  # an object a line, by which the container is told
+    source.write_text("".join(json.dumps(value) + "\n" for value in values))
+    ledger = filter_records(str(source), str(out), text, format=format, force=True)
+    test, wanted, undecided = Expression(text, FIELDS), [], 0
+    for index, value in enumerate(values):
+        raw = RawRecord(index, 0, json.dumps(value).encode(), None)
+        try:
+            if test(RecordFields(raw, value, get_format(format), Options(media="none"), None)):
+                wanted.append(value)
+        except Undecided:
+            undecided += 1
+    assert [json.loads(line) for line in out.read_text().splitlines()] == wanted
+    assert (ledger.read.total(), ledger.dropped["undecided"]) == (len(values), undecided)
