@@ -12,7 +12,7 @@ from PIL import Image
 
 FAMILIES = ["internvl", "qwen2_vl", "qwen2_5_vl", "llava_onevision"]
 LORA = {"language": {"tuning": "lora"}, "vision": {"tuning": "lora"}, "projector": {"tuning": "full"}}
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "packed": {"max_length": 1024},
     "padded": {"packing": False, "per_device_train_batch_size": 2},
     "lora": {"max_length": 1024, **LORA},
@@ -98,11 +98,14 @@ def agree(
     families: list[str],
     cases: list[str],
     stages: list[int],
+    accumulation: int = 2,
 ) -> None:
     start, finish = launch
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = finish(start(runs(plain, models, data, one, families, cases, [0], 4), one), one, 900)
-    started = start(runs(plain, models, data, two, families, cases, stages, 2), two, ranks=2)
+    alone = finish(
+        start(runs(plain, models, data, one, families, cases, [0], 2 * accumulation), one), one, 900
+    )
+    started = start(runs(plain, models, data, two, families, cases, stages, accumulation), two, ranks=2)
     together = finish(started, two, 900)
     assert len(together) == len(alone) * len(stages)
     for number, result in enumerate(together):
@@ -114,7 +117,7 @@ def test_two_ranks_of_zero_3_equal_one(
     plain_settings: dict[str, Any], models: Path, with_videos: Path, tmp_path: Path, launch: Any
 ) -> None:
     """Text-only, picture and video batches on different ranks: none waits, and the losses are those of one rank."""
-    agree(plain_settings, models, with_videos, tmp_path, launch, FAMILIES[1:], ["lora"], [3])
+    agree(plain_settings, models, with_videos, tmp_path, launch, FAMILIES[1:], ["lora"], [3], accumulation=1)
 
 
 @pytest.mark.slow
