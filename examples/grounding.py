@@ -227,7 +227,7 @@ def main(folder: Path, steps: int, scenes: int) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default="grounding-demo", type=Path)
-    parser.add_argument("--steps", type=int, default=400, help="optimizer steps of eight scenes")
+    parser.add_argument("--steps", type=int, default=320, help="optimizer steps of eight scenes")
     parser.add_argument("--scenes", type=int, default=2000, help="training scenes")
     chosen = parser.parse_args()
     main(chosen.folder, chosen.steps, chosen.scenes)
