@@ -379,7 +379,7 @@ def test_every_family_grounds(
             optimizer.step()
         with torch.no_grad():
             later = grounding.loss(model, batch)
-        assert float(later["ce"].total) < 0.9 * found[1]["ce"]
+        assert float(later["ce"].total) < 0.97 * found[1]["ce"]
         assert float(later["dice"].total) < found[1]["dice"]
     sample = Reader(from_plain(settings).train, encoder, max_length=256).sample(0, 1)
     answer = Model("grounding", model.eval(), encoder).follow(sample, 1, root=str(data["rle"].parent))
