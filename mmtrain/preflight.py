@@ -119,8 +119,10 @@ def _data(config: Config, held: _Held) -> Step:
         errors += report.summary.errors
         warnings += report.summary.warnings
         lines.append(f"{file.path}: {report.summary.errors} errors, {report.summary.warnings} warnings")
-        lines += [f"  {f.code} {f.message}" for f in report.findings if f.severity in ("error", "warning")][
-            :5
+        told = [f for f in report.findings if f.severity in ("error", "warning")][:5]
+        lines += [
+            f"  {f.code} {f.message}" if f.record is None else f"  record {f.record}: {f.code} {f.message}"
+            for f in told
         ]
     if errors:
         lines.append("`mmdata validate` lists all of them, `mmdata explain CODE` tells what they mean")

@@ -379,8 +379,8 @@ def test_every_family_grounds(
             optimizer.step()
         with torch.no_grad():
             later = grounding.loss(model, batch)
-        for name in ("ce", "dice"):
-            assert float(later[name].total) < 0.95 * found[1][name]
+        assert float(later["ce"].total) < 0.97 * found[1]["ce"]
+        assert float(later["dice"].total) < found[1]["dice"]
     sample = Reader(from_plain(settings).train, encoder, max_length=256).sample(0, 1)
     answer = Model("grounding", model.eval(), encoder).follow(sample, 1, root=str(data["rle"].parent))
     assert answer.text == "The <p> red square </p> [SEG] and the <p> corner </p> [SEG]."
@@ -401,8 +401,8 @@ def wrong_records(data: dict[str, Path], folder: Path, kind: str) -> tuple[Path,
             ({"segmentation": [masks.encode(np.ones((10, 12), np.uint8))]}, "10 x 12, its picture 60 x 80"),
             ({"conversations": scenes.turns("<ImageHere>Where?", answer + " <p> b </p> [SEG]")}, "[SEG]"),
             ({"conversations": scenes.turns("<ImageHere>Where?", "Nowhere.")}, "[SEG]"),
-            ({"segmentation": [{"size": [60, 80], "counts": "zz"}]}, "mask"),
-            ({"conversations": [{"from": "human", "value": 1}]}, "value"),
+            ({"segmentation": [{"size": [60, 80], "counts": "zz"}]}, "mask 0: character 0 of `counts`"),
+            ({"conversations": [{"from": "human", "value": 1}]}, "turn 0 has no `from` and `value`"),
         ]
     else:
         (folder / "two.json").write_text(json.dumps({"polygons": [[[[1, 1], [5, 1], [5, 5]]]] * 2}))
@@ -442,6 +442,11 @@ def test_the_preflight_stops_mismatches_with_file_record_and_reason(
         if reason == "longer":
             assert not found
             assert any("1 samples are longer than max_length 256" in line for line in steps["lengths"].lines)
+            continue
+        if "counts" in reason:  # measuring draws no mask; the validation of the file reads every one
+            assert not found
+            assert any(f"record {number}: " in line and reason in line for line in steps["data"].lines)
+            assert any(str(path) in line for line in steps["data"].lines)
             continue
         (line,) = found
         assert reason in line
