@@ -81,7 +81,7 @@ def both(work):
 def test_damaged_text_gets_the_same_words():
     rng = np.random.default_rng(12)
     refused = 0
-    for number in range(600):
+    for number in range(200):
         mask = (rng.random(tuple(rng.integers(1, 40, 2))) < rng.random()).astype(np.uint8)
         text = bytearray(coco.encode(np.asfortranarray(mask))["counts"])
         for _ in range(int(rng.integers(0, 3))):
@@ -92,7 +92,7 @@ def test_damaged_text_gets_the_same_words():
         plain, quick = both(lambda rle={"size": [*mask.shape], "counts": counts}: masks.decode(rle).tolist())
         assert plain == quick
         refused += isinstance(plain, tuple)
-    assert 100 < refused < 500
+    assert 30 < refused < 170
 
 
 def test_text_of_no_ascii_and_numbers_beyond_any_run_get_the_same_words():
