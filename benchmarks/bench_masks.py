@@ -1,6 +1,7 @@
 """Masks against pycocotools, OpenCV and Pillow: decode, encode, rasterize, rings from masks, memory.
 
-Every line is one run: all peers take turns on the same mask, and the ratio is between their medians.
+Every line is one run: all peers take turns on the same mask, and the ratio is between their medians of CPU time. mmdata
+takes part twice: with numpy alone, and with compiled kernels where numba is installed (extra ``fast``).
 """
 
 from __future__ import annotations
@@ -71,9 +72,15 @@ KINDS = {"object": ellipse, "blobs": blobs, "noise": noise, "static": static}
 
 
 def turns(work: Work, runs: int) -> dict[str, float]:
-    """Median milliseconds of CPU time of each, taken in turns; waiting for a busy machine does not count."""
+    """Median milliseconds of CPU time of each, taken in turns; waiting for a busy machine does not count.
+
+    Names that begin with "numpy" run without kernels, all others with them where numba is installed.
+    """
+    from mmdata.masks import compiled
+
     times: dict[str, list[float]] = {name: [] for name in work}
     for name in work:
+        compiled.use(not name.startswith("numpy"))
         work[name]()
     start = time.thread_time()
     next(iter(work.values()))()
@@ -81,6 +88,7 @@ def turns(work: Work, runs: int) -> dict[str, float]:
     gc.collect()
     for _ in range(runs):
         for name, function in work.items():
+            compiled.use(not name.startswith("numpy"))
             start = time.thread_time()
             for _ in range(repeat):
                 function()
@@ -89,9 +97,10 @@ def turns(work: Work, runs: int) -> dict[str, float]:
 
 
 def line(what: str, figures: dict[str, float], base: str) -> None:
-    """Milliseconds of every peer, and how many times faster than `base` mmdata is."""
+    """Milliseconds of every peer, and how many times faster than `base` mmdata is, by numpy and by numba."""
     shown = "  ".join(f"{name} {value:8.3f}" for name, value in figures.items())
-    print(f"{what:<24}{figures[base] / figures['mmdata']:>7.2f} x {base:<16} ms: {shown}")
+    ratios = "  ".join(f"{way} {figures[base] / figures[way]:>6.2f}" for way in ("numpy", "numba"))
+    print(f"{what:<24}{ratios}  x {base:<16} ms: {shown}")
 
 
 def decoding(side: int, runs: int) -> None:
@@ -108,7 +117,8 @@ def decoding(side: int, runs: int) -> None:
         figures = turns(
             {
                 "pycocotools": lambda rle=rle: np.ascontiguousarray(coco.decode(rle)),  # type: ignore[misc]
-                "mmdata": lambda rle=rle: masks.decode(rle),  # type: ignore[misc]
+                "numpy": lambda rle=rle: masks.decode(rle),  # type: ignore[misc]
+                "numba": lambda rle=rle: masks.decode(rle),  # type: ignore[misc]
                 "memcpy": lambda target=target, mask=mask: np.copyto(target, mask),  # type: ignore[misc]
             },
             runs,
@@ -121,7 +131,8 @@ def decoding(side: int, runs: int) -> None:
                     "pycocotools": lambda many=many: np.ascontiguousarray(  # type: ignore[misc]
                         coco.decode(many).transpose(2, 0, 1)
                     ),
-                    "mmdata": lambda many=many: masks.decode_many(many),  # type: ignore[misc]
+                    "numpy": lambda many=many: masks.decode_many(many),  # type: ignore[misc]
+                    "numba": lambda many=many: masks.decode_many(many),  # type: ignore[misc]
                 },
                 runs,
             )
@@ -139,7 +150,8 @@ def encoding(side: int, runs: int) -> None:
         figures = turns(
             {
                 "pycocotools": lambda mask=mask: coco.encode(np.asfortranarray(mask)),  # type: ignore[misc]
-                "mmdata": lambda mask=mask: masks.encode(mask),  # type: ignore[misc]
+                "numpy": lambda mask=mask: masks.encode(mask),  # type: ignore[misc]
+                "numba": lambda mask=mask: masks.encode(mask),  # type: ignore[misc]
             },
             runs,
         )
@@ -179,12 +191,12 @@ def drawing(side: int, runs: int) -> None:
 
         line(
             f"opencv {side}, {points} points",
-            turns({"fillPoly": geopixel, "Pillow": pillow, "mmdata": opencv_rule}, runs),
+            turns({"fillPoly": geopixel, "Pillow": pillow, "numpy": opencv_rule, "numba": opencv_rule}, runs),
             "fillPoly",
         )
         line(
             f"coco {side}, {points} points",
-            turns({"pycocotools": pycocotools, "mmdata": coco_rule}, runs),
+            turns({"pycocotools": pycocotools, "numpy": coco_rule, "numba": coco_rule}, runs),
             "pycocotools",
         )
 
@@ -192,7 +204,6 @@ def drawing(side: int, runs: int) -> None:
 def tracing(side: int, runs: int) -> None:
     """A mask to exact rings, as lists, against OpenCV's contours alone (which are exact without holes only)."""
     from mmdata import masks
-    from mmdata.masks.contours import ring_arrays
 
     for kind in ("object", "blobs", "noise"):
         mask = KINDS[kind](side)
@@ -203,18 +214,42 @@ def tracing(side: int, runs: int) -> None:
                 "findContours": lambda mask=mask: cv2.findContours(  # type: ignore[misc]
                     mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
                 ),
-                "opencv": lambda mask=mask: masks.to_rings(mask, "opencv"),  # type: ignore[misc]
-                "arrays": lambda mask=mask: ring_arrays(mask, "opencv"),  # type: ignore[misc]
-                "coco": lambda mask=mask: masks.to_rings(mask, "coco"),  # type: ignore[misc]
+                **{
+                    f"{way} {rule}": lambda mask=mask, rule=rule: masks.to_rings(mask, rule)  # type: ignore[misc]
+                    for way in ("numpy", "numba")
+                    for rule in ("opencv", "coco")
+                },
             },
             runs,
         )
-        base = figures["findContours"]
-        print(
-            f"rings {side} {kind:<14} opencv {figures['opencv'] / base:5.2f} "
-            f"(arrays {figures['arrays'] / base:5.2f}), coco {figures['coco'] / base:5.2f} "
-            f"times findContours alone ({base:.3f} ms)"
-        )
+        base = figures.pop("findContours")
+        shown = "  ".join(f"{name} {value / base:5.2f}" for name, value in figures.items())
+        print(f"rings {side} {kind:<14} {shown}  times findContours alone ({base:.3f} ms)")
+
+
+def coarsely(side: int, runs: int) -> None:
+    """A ring of 200 points to 256 x 256, against drawing it in full and resizing that."""
+    from mmdata.masks.coarse import coarse_rings
+
+    if side <= 256:
+        return
+    rng = np.random.default_rng(8)
+    angle = np.sort(rng.random(200)) * 2 * np.pi
+    radius = side / 12 * (0.6 + 0.4 * rng.random(200))
+    ring = np.stack([side / 2 + radius * np.cos(angle), side / 2 + radius * np.sin(angle)], 1)
+
+    def full() -> object:
+        canvas = cv2.fillPoly(np.zeros((side, side), np.uint8), [ring.astype(np.int32)], 1)
+        return cv2.resize(canvas, (256, 256), interpolation=cv2.INTER_NEAREST)
+
+    def mmdata() -> object:
+        return coarse_rings([ring], (side, side), (256, 256), "opencv", "cv2-nearest")
+
+    line(
+        f"{side} to 256",
+        turns({"draw + resize": full, "numpy": mmdata, "numba": mmdata}, runs),
+        "draw + resize",
+    )
 
 
 def memory() -> None:
@@ -232,7 +267,7 @@ def main(runs: int = 7) -> None:
     warnings.simplefilter("ignore", DeprecationWarning)
     cv2.setNumThreads(1)
     sides = [int(word) for word in sys.argv[1:] if word.isdigit()] or [256, 800, 2048, 4096]
-    for part in (decoding, encoding, drawing, tracing):
+    for part in (decoding, encoding, drawing, tracing, coarsely):
         print(f"\n{(part.__doc__ or '').strip()}")
         for side in sides:
             part(side, runs if side < 4000 else 3)

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError, UnknownName
-from mmdata.masks.raster import checked_size, coco_points, opencv_points
+from mmdata.masks import compiled
+from mmdata.masks.raster import checked_size, coco_compiled, coco_points, opencv_points
 from mmdata.masks.raster import rasterize as rasterize_full
-from mmdata.masks.resize_rules import RESIZE_RULES, ResizeRule, line_sources
+from mmdata.masks.resize_rules import RESIZE_RULES, PickRule, ResizeRule, line_sources
 from mmdata.masks.ring_arrays import Rings, as_sequence
 from mmdata.masks.rle import LIMIT_PIXELS, Runs, runs, size_of
 from schemas.sample import RasterRule
@@ -110,6 +111,11 @@ def coarse_rings(
         return _scaled(rings, full, new, raster)
     sources = _sources(rule, full, new)
     if raster == "coco":
+        if sources is not None and compiled.ready():
+            rings = as_sequence(rings)
+            held = coco_compiled(rings, *_held(rule, full, new), new)
+            if held is not None:
+                return held
         rle = coco_rle(rings, full)
         return coarse_rle(rle, new, rule, limit_pixels=limit_pixels)
     canvas = scratch(full)
@@ -117,6 +123,8 @@ def coarse_rings(
         if sources is None:
             # Pixels beyond the object's box weigh in with zeros: the whole canvas is resized.
             return _smoothed(canvas.pixels, new, rule)
+        if compiled.ready():
+            return _picked_compiled(canvas, new, *sources)
         return _picked(part, canvas.box, new, *sources)
 
 
@@ -161,7 +169,11 @@ class Scratch:
         left = top = right = bottom = 0
         if points:
             every = points[0] if len(points) == 1 else np.concatenate(points)
-            low, high = every.min(axis=0).tolist(), every.max(axis=0).tolist()
+            if compiled.ready():
+                lowest_x, lowest_y, highest_x, highest_y = compiled.kernels("raster").bounds(every)
+                low, high = [lowest_x, lowest_y], [highest_x, highest_y]
+            else:
+                low, high = every.min(axis=0).tolist(), every.max(axis=0).tolist()
             # Where OpenCV clips a line at the border it rounds: a margin around the points is kept.
             left, top = (min(max(n - _MARGIN, 0), m) for n, m in zip(low, (width, height), strict=True))
             right = max(min(high[0] + 1 + _MARGIN, width), left)
@@ -202,6 +214,26 @@ def _picked(part: Mask, box: tuple[int, int, int, int], new: Size, rows: Runs, c
     if y0 < y1 and x0 < x1:
         result[y0:y1, x0:x1] = part[rows[y0:y1] - top][:, columns[x0:x1] - left]
     return result
+
+
+def _picked_compiled(canvas: Scratch, new: Size, rows: Runs, columns: Runs) -> Mask:
+    left, top, right, bottom = canvas.box
+    result = np.zeros(new, np.uint8)
+    y0, y1 = rows.searchsorted((top, bottom)).tolist()
+    x0, x1 = columns.searchsorted((left, right)).tolist()
+    compiled.kernels("raster").pick(canvas.pixels, rows, columns, (x0, y0, x1, y1), result)
+    return result
+
+
+@lru_cache(maxsize=32)
+def _held(rule: PickRule, old: Size, new: Size) -> tuple[Runs, Runs]:
+    """How many wanted rows lie above every old one and past the last, and the same for columns."""
+    found = []
+    for before, after in zip(old, new, strict=True):
+        lines = line_sources(before, after, rule).searchsorted(np.arange(before + 1))
+        lines.setflags(write=False)
+        found.append(lines)
+    return found[0], found[1]
 
 
 def _picked_from_runs(lengths: Runs, height: int, rows: Runs, columns: Runs) -> Mask:

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Literal
 
 from mmdata import jit
 
@@ -31,9 +35,15 @@ def ready() -> bool:
     return _decided
 
 
-def use(kernels: bool | None) -> bool:
+@cache
+def kernels(of: Literal["rle", "contour", "raster"]) -> ModuleType:
+    """The module of kernels; after `ready` said yes. An import statement at every call would take longer than some."""
+    return import_module(f"mmdata.masks.{of}_kernels")
+
+
+def use(wanted: bool | None) -> bool:
     """Take the kernels from now on, or numpy's way, or (None) count anew; whether that is possible here."""
     global _calls, _decided
     _calls = 0
-    _decided = kernels if kernels is None else kernels and jit.available()
-    return _decided == kernels
+    _decided = wanted if wanted is None else wanted and jit.available()
+    return _decided == wanted

@@ -8,7 +8,7 @@ right; eight pixels are looked at in one go.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def outlines(mask: NDArray[np.uint8], edges: bool) -> tuple[int, _Points, NDArra
         before = _NONE
         for at in range(y * stride // 8, (y + 1) * stride // 8):
             word = words[at]
-            if word == before and (word == _NONE or word == _PIXEL):  # amid background, or amid a region
+            if word == before and word in (_NONE, _PIXEL):  # amid background, or amid a region
                 continue
             while True:
                 # What lies to the left of each of the eight: little end first.
@@ -97,7 +97,7 @@ def _any_start(row: NDArray[np.uint8]) -> bool:
     for x in range(len(pixels)):
         left, pixel = lefts[x], pixels[x]
         some = np.uint8(some | (pixel & ~left & ~(pixel >> 1)) | (left & ~pixel & ~(left >> 2)))
-    return some & 1 != 0
+    return bool(some & 1)
 
 
 @kernel

@@ -57,7 +57,9 @@ def to_rings(
         found = _compiled(mask, rule)
         if found is not None:
             return _parted(found[0].tolist(), found[1])
-    rings = ring_arrays(mask, rule)
+        rings = _through_opencv(mask, rule)
+    else:
+        rings = ring_arrays(mask, rule)
     if simplify is not None or min_iou is not None:
         from mmdata.masks.simplify import simplified
 
@@ -72,13 +74,17 @@ def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
         MaskError: it is no mask.
         UnknownName: there is no such rule.
     """
-    make = {"opencv": _opencv, "coco": _coco}.get(rule)
-    if make is None:
+    if rule not in get_args(RasterRule):
         raise UnknownName("raster rule", rule, get_args(RasterRule))
     if compiled.ready():
         found = _compiled(mask, rule)
         if found is not None:
             return _parted(*found)
+    return _through_opencv(mask, rule)
+
+
+def _through_opencv(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
+    make = _coco if rule == "coco" else _opencv
     pixels = np.ascontiguousarray(as_mask(mask))
     if pixels.size <= _SMALL:
         return make(pixels, (0, 0))
@@ -88,15 +94,14 @@ def ring_arrays(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
 
 def _compiled(mask: NDArray[Any], rule: RasterRule) -> tuple[_Points, list[int]] | None:
     """The points of all rings, and where each ends; None for no mask, and for one with holes: OpenCV must help there."""
-    from mmdata.masks import contour_kernels
-
     array = np.asarray(mask)
     if array.ndim != 2 or not array.size or array.dtype not in (np.uint8, np.bool_):
         return None
     if not array.flags.carray:  # one type of array: another one would have to be compiled again
         array = array.copy("C")
-    met, points, ends = contour_kernels.outlines(array.view(np.uint8), rule == "coco")
-    return (points, ends.tolist()) if met == contour_kernels.FOUND else None
+    kernels = compiled.kernels("contour")
+    met, points, ends = kernels.outlines(array.view(np.uint8), rule == "coco")
+    return (points, ends.tolist()) if met == kernels.FOUND else None
 
 
 def _parted(points: Any, ends: list[int]) -> list[Any]:

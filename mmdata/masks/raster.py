@@ -95,10 +95,8 @@ def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:
     if not len(points):
         raise RingError("empty", "a ring without points, at which cv2.fillPoly fails", ring=number)
     if compiled.ready():
-        from mmdata.masks import raster_kernels
-
-        cut: NDArray[np.int32] = raster_kernels.whole(_plain(points))
-        if len(cut):
+        cut = np.empty(points.shape, np.int32)
+        if compiled.kernels("raster").whole(_plain(points), cut):
             return cut
     elif _near(points):
         whole: NDArray[np.int32] = points.astype(np.int32, order="C")
@@ -165,8 +163,7 @@ def coco_compiled(
     Raises:
         RingError: a ring is no list of [x, y].
     """
-    from mmdata.masks import raster_kernels
-
+    draw = compiled.kernels("raster").coco_ring
     canvas = spare = np.zeros(held, np.uint8)
     for number, ring in enumerate(rings):
         points = as_points(ring, number)
@@ -174,7 +171,7 @@ def coco_compiled(
             return None
         if number == 1:
             spare = np.zeros(held, np.uint8)
-        left, top, right, bottom = raster_kernels.coco_ring(spare, _plain(points), above, before)
+        left, top, right, bottom = draw(spare, _plain(points), above, before)
         if left < 0:
             return None
         if number:

@@ -15,17 +15,14 @@ _NEAR = float(_FAR)
 
 
 @kernel
-def whole(points: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Points (n, 2) cut toward zero; none where a coordinate is far or no number."""
-    result = np.empty(points.shape, np.int32)
-    near = True
+def whole(points: NDArray[np.float64], result: NDArray[np.int32]) -> bool:
+    """Points (n, 2) cut toward zero into `result`; false where a coordinate is far or no number."""
     for i in range(len(points)):
         x, y = points[i, 0], points[i, 1]
         if not (-_NEAR < x < _NEAR and -_NEAR < y < _NEAR):  # NaN is not
-            near = False
-            break
+            return False
         result[i, 0], result[i, 1] = np.int32(x), np.int32(y)
-    return result if near else result[:0]
+    return True
 
 
 @kernel
@@ -82,8 +79,8 @@ def coco_ring(
     for i in range(len(points)):
         x0, y0 = x1, y1
         x1, y1 = _fine(points[i, 0]), _fine(points[i, 1])
-        first = max(np.int64(np.ceil((min(x0, x1) - 2) / 5)), 0)
-        last = min(np.int64(np.floor((max(x0, x1) - 3) / 5)), width - 1)
+        first = max(int(np.ceil((min(x0, x1) - 2) / 5)), 0)
+        last = min(int(np.floor((max(x0, x1) - 3) / 5)), width - 1)
         if last < first:
             continue
         flat = abs(x1 - x0) >= abs(y1 - y0)
@@ -100,8 +97,8 @@ def coco_ring(
                 row = min(np.trunc(by + slope * step + 0.5), np.trunc(by + slope * (step + 1) + 0.5))
             else:
                 row = by + _steep(bx, slope, target) - 1
-            edge = min(max((row + 0.5) / 5 - 0.5, 0.0), np.float64(height))
-            y = above[np.int64(np.ceil(edge))]
+            edge = min(max((row + 0.5) / 5 - 0.5, 0.0), float(height))
+            y = above[int(np.ceil(edge))]
             if y < held:
                 for x in range(start, stop):
                     canvas[y, x] ^= 1
@@ -116,7 +113,8 @@ def coco_ring(
 
 
 @kernel
-def _fine(value: float) -> float:
+def _fine(value: float) -> Any:
+    """On the fine grid, five steps a pixel."""
     return np.trunc(5 * value + 0.5)
 
 

@@ -234,10 +234,9 @@ def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, lis
 
 def _read_compiled(counts: str | bytes, total: int) -> Runs:
     """The runs, or none where anything is wrong with them, of which `lengths_of` knows what."""
-    from mmdata.masks import rle_kernels
-
-    text = counts if isinstance(counts, bytes) else counts.encode("utf-8", "surrogatepass")
-    return rle_kernels.read(bytes(text), total)
+    text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else bytes(counts)
+    found: Runs = compiled.kernels("rle").read(text, total)
+    return found
 
 
 def _sum_message(

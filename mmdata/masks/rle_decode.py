@@ -81,9 +81,7 @@ def fill(canvas: Mask, lengths: list[int] | AnyRuns) -> None:
     if len(lengths) < 2:
         return
     if compiled.ready():
-        from mmdata.masks import rle_kernels
-
-        rle_kernels.fill(canvas, np.asarray(lengths, np.int64))
+        compiled.kernels("rle").fill(canvas, np.asarray(lengths, np.int64))
         return
     lengths = np.asarray(lengths)
     height, width = canvas.shape

@@ -17,7 +17,7 @@ def read(text: bytes, total: int) -> Runs:
     runs = np.empty(len(text), np.int64)
     count = value = shift = place = before = last = 0
     for at in range(len(text)):
-        digit = np.int64(text[at]) - 48
+        digit = int(text[at]) - 48
         if digit < 0 or digit > 63:
             return runs[:0]
         value |= (digit & 31) << shift

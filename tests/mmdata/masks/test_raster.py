@@ -45,7 +45,7 @@ def polygons(n, seed, fewest):
         yield rings, (h, w)
 
 
-@pytest.mark.parametrize("n", [2500, pytest.param(30_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [1250, pytest.param(30_000, marks=pytest.mark.slow)])
 def test_opencv_is_geopixels_fill(n):
     for rings, size in polygons(n, seed=n, fewest=1):
         mask = masks.rasterize(rings, size=size, rule="opencv")
@@ -56,7 +56,7 @@ def test_opencv_is_geopixels_fill(n):
 
 
 @pytest.mark.parametrize("small", [0, 1 << 17], ids=["crossings", "pycocotools"])
-@pytest.mark.parametrize("n", [2500, pytest.param(30_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [1250, pytest.param(30_000, marks=pytest.mark.slow)])
 def test_coco_is_pycocotools_fill(n, small, monkeypatch):
     monkeypatch.setattr(raster, "_SMALL_CANVAS", small)
     for rings, size in polygons(n, seed=n + 1, fewest=3):

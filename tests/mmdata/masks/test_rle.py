@@ -177,9 +177,10 @@ def test_each_fault_has_its_kind_and_is_named(given_rle, kind, said):
 
 
 def test_text_escaped_twice_is_recognised():
+    rng = np.random.default_rng(1)
     mask = next(
         m
-        for m in (RNG.random((40, 40)) < d for d in np.linspace(0.01, 0.4, 60))
+        for m in (rng.random((40, 40)) < d for d in np.linspace(0.01, 0.4, 60))
         if b"\\" in coco.encode(np.asfortranarray(m.astype(np.uint8)))["counts"]
     )
     text = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()

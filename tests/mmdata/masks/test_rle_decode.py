@@ -14,7 +14,7 @@ from mmdata.masks import rle_decode
 
 pytestmark = pytest.mark.usefixtures("both_ways")
 
-EVERYDAY, ALL = 1500, 10_000
+EVERYDAY, ALL = 750, 10_000
 
 
 # Each way of decoding, forced upon masks of any size: (most runs to repeat, largest small canvas).
