@@ -309,8 +309,9 @@ def convert_all(tasks: list[Task], sink: Sink, jobs: int) -> None:
                 _in_turn(task, source, sink)
         return
     if any(task.kernels for task in tasks):
-        # Once for all workers.
-        import mmdata.converting.fast.compiled  # noqa: F401
+        from mmdata.converting.fast.compiled import load
+
+        load()
     context, ahead = _context(), min(2 * jobs, jobs + MOST_WAITING)
     # Memory is shared only with processes that are forked.
     handover = Handover(ahead) if context.get_start_method() == "fork" else None
