@@ -22,7 +22,8 @@ from mmdata.converting.fast.look import View
 from mmdata.converting.handover import Handover, Piece, Stretch
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
-from mmdata.converting.recordconvert import RecordConverter, Task
+from mmdata.converting.recordconvert import RecordConverter
+from mmdata.converting.task import Task
 from mmdata.io.jsontext import accepts
 from mmdata.io.read import Source, open_source
 from mmdata.io.record import Item, Problem, RawRecord

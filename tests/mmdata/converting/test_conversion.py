@@ -23,7 +23,7 @@ import mmdata
 from mmdata import masks
 from mmdata.converting.carry import KEY
 from mmdata.converting.conversion import Conversion, convert
-from mmdata.converting.recordconvert import targets
+from mmdata.converting.targets import targets
 from mmdata.errors import UsageError
 from mmdata.format import get_format
 from mmdata.formats._shared.encode import RESERVED

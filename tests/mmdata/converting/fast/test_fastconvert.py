@@ -17,7 +17,9 @@ from PIL import Image
 from mmdata import jit
 from mmdata.checks.registry import selected
 from mmdata.converting.batches import Batch, BatchConverter, Part
-from mmdata.converting.recordconvert import MIXTURES, RecordConverter, Task, targets
+from mmdata.converting.recordconvert import RecordConverter
+from mmdata.converting.targets import MIXTURES, targets
+from mmdata.converting.task import Task
 from mmdata.encoding import EncodeOptions
 from mmdata.format import all_formats
 from mmdata.io.record import RawRecord
