@@ -32,7 +32,7 @@ def pages() -> dict[Path, str]:
 
 def conversions_markdown() -> str:
     """The page of the targets of ``mmdata convert``."""
-    from mmdata.converting.recordconvert import targets
+    from mmdata.converting.targets import targets
     from mmdata.format import all_formats
 
     lines = [

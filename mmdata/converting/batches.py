@@ -22,7 +22,8 @@ from mmdata.converting.fast.look import View
 from mmdata.converting.handover import Handover, Piece, Stretch
 from mmdata.converting.ledger import Ledger
 from mmdata.converting.media import SCRATCH
-from mmdata.converting.recordconvert import RecordConverter, Task
+from mmdata.converting.recordconvert import RecordConverter
+from mmdata.converting.task import Task
 from mmdata.io.jsontext import accepts
 from mmdata.io.read import Source, open_source
 from mmdata.io.record import Item, Problem, RawRecord
@@ -309,8 +310,9 @@ def convert_all(tasks: list[Task], sink: Sink, jobs: int) -> None:
                 _in_turn(task, source, sink)
         return
     if any(task.kernels for task in tasks):
-        # Once for all workers.
-        import mmdata.converting.fast.compiled  # noqa: F401
+        from mmdata.converting.fast.compiled import load
+
+        load()
     context, ahead = _context(), min(2 * jobs, jobs + MOST_WAITING)
     # Memory is shared only with processes that are forked.
     handover = Handover(ahead) if context.get_start_method() == "fork" else None

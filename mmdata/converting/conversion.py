@@ -23,8 +23,9 @@ from mmdata.converting.fast.choice import kernels_pay
 from mmdata.converting.lock import sole_writer
 from mmdata.converting.mixture import read_mixtures, write_mixture
 from mmdata.converting.output import REPORT, Output, occupied
-from mmdata.converting.recordconvert import Task, mixture_of, target, writes
 from mmdata.converting.report import Conversion
+from mmdata.converting.targets import mixture_of, target, writes
+from mmdata.converting.task import Task
 from mmdata.encoding import EncodeOptions
 from mmdata.errors import UnknownName, UsageError
 from mmdata.format import all_formats
@@ -55,7 +56,7 @@ def convert(
     Args:
         sources: data files, globs, directories, ``data.txt`` or InternVL meta files (all data sets that they name).
         output: the directory to write; it appears when everything is in it.
-        to: target, as `mmdata.converting.recordconvert.targets` lists them; ``internvl-meta`` and ``data-txt`` are named for the
+        to: target, as `mmdata.converting.targets.targets` lists them; ``internvl-meta`` and ``data-txt`` are named for the
             mixture file in the output.
         format: format of the sources; None judges each by its content.
         jobs: processes; the bytes written do not depend on it.

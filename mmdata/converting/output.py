@@ -23,8 +23,8 @@ from mmdata.converting.batches import Part, Reject
 from mmdata.converting.handover import Piece, Stretch
 from mmdata.converting.ledger import Entry, Ledger
 from mmdata.converting.media import SCRATCH
-from mmdata.converting.recordconvert import Task
 from mmdata.converting.report import Conversion
+from mmdata.converting.task import Task
 
 JOURNAL = ".journal.jsonl"
 REPORT = "report.json"

@@ -3,97 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from mmdata.containers import Container, all_containers, media_mode
+from mmdata.containers import media_mode
 from mmdata.converting import carry
+from mmdata.converting.exactness import inexactness
 from mmdata.converting.media import SCRATCH, MediaPaths
-from mmdata.encoding import CannotEncode, EncodeOptions, Encoding, Note
-from mmdata.errors import DataError, UnknownName
+from mmdata.converting.targets import target
+from mmdata.converting.task import Task
+from mmdata.encoding import CannotEncode, Encoding, Note
+from mmdata.errors import DataError
 from mmdata.finding import Finding
 from mmdata.format import Format, all_formats, get_format
 from mmdata.formats._shared.decode import place
-from mmdata.io.jsontext import oddities
 from mmdata.io.record import RawRecord
 from mmdata.media.members import is_member
 from mmdata.validating.fastpath import DECODE_ERRORS, FastPath
 from mmdata.validating.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
-
-Encoder = Callable[[Sample, Encoding], dict[str, Any]]
-
-_INEXACT = {
-    "big-int": "a number beyond 64 bits",
-    "non-finite": "NaN or Infinity, which JSON does not have",
-    "lone-surrogate": "an escape that is no character",
-    "duplicate-key": "a key twice in one object: one of the values would be lost",
-}
-
-
-MIXTURES = {"internvl-meta": "internvl", "data-txt": "geopixel"}
-"""Mixture format as a target -> the format of the data files that it then names."""
-
-
-def targets() -> dict[str, tuple[Format, Encoder]]:
-    """Name for ``--to`` -> the format that the output is in, and the encoder."""
-    found: dict[str, tuple[Format, Encoder]] = {}
-    for format in all_formats().values():
-        if format.from_sample is not None:
-            found[format.name] = (format, format.from_sample)
-        for name, encoder in format.variants.items():
-            found[name] = (format, encoder)
-    return found | {name: found[records] for name, records in MIXTURES.items()}
-
-
-def target(name: str) -> tuple[Format, Encoder]:
-    """The format and encoder of a ``--to`` name.
-
-    Raises:
-        UnknownName: nothing can be converted to it.
-    """
-    known = targets()
-    if name not in known:
-        raise UnknownName("target", name, known)
-    return known[name]
-
-
-def writes(name: str) -> str:
-    """The target whose records a ``--to`` name writes: its own, or those that a mixture of that name lists.
-
-    Raises:
-        UnknownName: nothing can be converted to it.
-    """
-    target(name)
-    return MIXTURES.get(name, name)
-
-
-def mixture_of(format: Format) -> str | None:
-    """The mixture format that the trainer of a target is given, or None."""
-    if format.name == "internvl":
-        return "internvl-meta"
-    return "data-txt" if format.name in BY_KIND else None
-
-
-BY_KIND = frozenset({"geopixel", "xcomposer", "xcomposer-2.0"})
-"""Formats whose loaders take the first record's kind for that of the whole file."""
-
-
-_DIGITS = bytes(
-    ord("0") if chr(c).isdigit() and c < 128 else ord("e") if c == ord("E") else c for c in range(256)
-)
-_LARGE = (b"0" * 18, b"0e000", b"0e+000")
-_KEY_END = re.compile(rb'"\s*:')
-
-
-def _plainly_exact(data: bytes, value: Any) -> bool:
-    """Whether a parsed record surely says all that its text says: no huge number, and as many keys as colons."""
-    digits = data.translate(_DIGITS)
-    return not any(large in digits for large in _LARGE) and len(_KEY_END.findall(data)) == _keys(value)
 
 
 def replaced(record: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
@@ -110,14 +41,6 @@ def replaced(record: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, A
     return result
 
 
-def _keys(value: Any) -> int:
-    if type(value) is dict:
-        return len(value) + sum(_keys(item) for item in value.values() if type(item) in (dict, list))
-    if type(value) is list:
-        return sum(_keys(item) for item in value if type(item) in (dict, list))
-    return 0
-
-
 class _OutputChecker(RecordChecker):
     """Checks what was just written by us, in whose text nothing is odd."""
 
@@ -125,70 +48,6 @@ class _OutputChecker(RecordChecker):
         """None."""
         del raw
         return []
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What a worker must know to convert the records of one source.
-
-    Attributes:
-        number: of the source, in the order given.
-        path: the source.
-        source: name of its format.
-        root: the directory that its trainer joins before media paths (InternVL's meta).
-        listed_in: the mixture file that names it.
-        to: the target's name.
-        folder: where the output grows.
-        base: absolute directory that paths in the output start from.
-        output: absolute directory that the output will be.
-        carry: add the carry.
-        on_loss: ``"warn"`` or ``"error"``: reject a record that would lose something.
-        media_files: ``"keep"``, ``"link"`` or ``"copy"``.
-        options: for the encoders.
-        kernels: use compiled loops, which numba must be there for.
-    """
-
-    number: int
-    path: str
-    source: str
-    root: str | None
-    listed_in: str | None
-    to: str
-    folder: str
-    base: str
-    output: str
-    carry: bool
-    on_loss: str
-    media_files: str
-    options: EncodeOptions
-    kernels: bool = False
-
-    @property
-    def between(self) -> bytes:
-        """What stands between two records of the target's files."""
-        return b",\n" if self.array else b"\n"
-
-    @property
-    def array(self) -> bool:
-        """The target's files are JSON arrays; else one record a line."""
-        format = target(self.to)[0]
-        return self.packed is None and format.container != "jsonl" and not format.lines
-
-    @property
-    def format(self) -> str:
-        """The format of the records written."""
-        return target(self.to)[0].name
-
-    @property
-    def packed(self) -> Container | None:
-        """The container that is no text in which the target's files lie; its records wait as JSON Lines until the end."""
-        return all_containers().get(target(self.to)[0].container)
-
-    @property
-    def by_kind(self) -> bool:
-        """Each kind of record has a file of its own."""
-        format = target(self.to)[0]
-        return format.name in BY_KIND or format.described is not None
 
 
 @dataclass(slots=True)
@@ -250,10 +109,9 @@ class RecordConverter:
             value = orjson.loads(raw.data)
         except orjson.JSONDecodeError as error:
             return Outcome(code="json", reason=f"the record cannot be kept exactly: {error}")
-        if not _plainly_exact(raw.data, value):
-            for oddity in oddities(raw.data):
-                if oddity.kind in _INEXACT:
-                    return Outcome(code=oddity.kind, reason=_INEXACT[oddity.kind])
+        inexact = inexactness(raw.data, value)
+        if inexact is not None:
+            return Outcome(code=inexact[0], reason=inexact[1])
         if not isinstance(value, dict):
             return Outcome(code="not-a-record", reason="expected an object")
         try:
@@ -492,4 +350,4 @@ def _put(path: str, content: bytes, folder: str) -> None:
     os.replace(temporary, path)
 
 
-__all__ = ["Outcome", "RecordConverter", "Task", "target", "targets"]
+__all__ = ["Outcome", "RecordConverter"]

@@ -6,19 +6,19 @@ Imported only after `mmdata.jit.available` said yes.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from mmdata.converting.fast import kernel
-from mmdata.converting.fast.look import outline_of
+from mmdata.converting.fast.look import View, outline_of
 from mmdata.converting.fast.vectors import WIDE
+from mmdata.io.record import Block
 
 if TYPE_CHECKING:
-    from mmdata.converting.fast.look import View
     from mmdata.converting.fast.path import Begin, Known
     from mmdata.converting.fast.skeleton import Skeleton
-    from mmdata.converting.fast.spelling import Speller
     from mmdata.converting.fast.template import Op, Template
 
 ROOM = 1 << 21
@@ -48,10 +48,17 @@ class Texts:
         return np.frombuffer(bytes(self.data), np.uint8).copy()
 
 
+class Alike(Protocol):
+    """What is asked of a `Speller`."""
+
+    alike: dict[bytes, bytes]
+    cleared: int
+
+
 class Folders:
     """`Speller.alike` as a hash table with open addressing; at least half of it is empty."""
 
-    def __init__(self, speller: Speller) -> None:
+    def __init__(self, speller: Alike) -> None:
         self.speller = speller
         self._begin()
 
@@ -100,7 +107,7 @@ class Compiled:
         between: what stands between two records of the output.
     """
 
-    def __init__(self, speller: Speller, between: bytes) -> None:
+    def __init__(self, speller: Alike, between: bytes) -> None:
         self.folders = Folders(speller)
         self.between = np.frombuffer(between, np.uint8)
         self.knowns: list[Known] = []
@@ -215,4 +222,11 @@ class Compiled:
         self._filled[:] = 0
 
 
-__all__ = ["ROOM", "Compiled"]
+def load() -> None:
+    """Have the kernel's code in memory, once for all processes that are forked later."""
+    speller = cast("Alike", SimpleNamespace(alike={b"/": b"/"}, cleared=0))
+    nothing = View(Block(0, b"{}", [0], [2], 0), one_line=True)
+    Compiled(speller, b"\n").run(nothing, 0, lambda known: None)  # noqa: ARG005 - is never called
+
+
+__all__ = ["ROOM", "Compiled", "load"]

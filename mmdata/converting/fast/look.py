@@ -73,13 +73,15 @@ class View:
     Attributes:
         block: the block.
         one_line: its records hold no line break, as in JSON Lines.
-        short_runs: how often the kernel came to an unknown record after a few known ones.
+        short_runs: how often the kernel came to an unknown record after a few known ones, since it last rested.
+        rest_until: the first record that is for the kernel again.
     """
 
     def __init__(self, block: Block, *, one_line: bool) -> None:
         self.block = block
         self.one_line = one_line
         self.short_runs = 0
+        self.rest_until = 0
         self._utf8: bool | None = None
         self._look: Look | None = None
         self._arrays: tuple[Any, Any, Any] | None = None

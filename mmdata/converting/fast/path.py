@@ -39,9 +39,11 @@ KNOWN_EACH = 16
 
 
 SHORT_RUNS = 32
-"""Calls of the kernel that came to less than `LONG_RUN` records each, before the rest of a block is done without it."""
+"""Calls of the kernel that came to less than `LONG_RUN` records each, before it rests."""
 
 LONG_RUN = 4
+PAUSE = 256
+"""Records that are translated without it then."""
 
 
 class Place(Protocol):
@@ -146,7 +148,13 @@ class FastConvert:
             return self._run(view, first, len(view.block.starts), begin)
         while first < len(view.block.starts):
             if view.short_runs >= SHORT_RUNS:
-                return self._run(view, first, len(view.block.starts), begin)
+                view.short_runs, view.rest_until = 0, first + PAUSE
+            if first < view.rest_until:
+                until = min(view.rest_until, len(view.block.starts))
+                first = self._run(view, first, until, begin)
+                if first < until:
+                    return first
+                continue
             reached = compiled.run(view, first, begin)
             view.short_runs += reached - first < LONG_RUN
             if reached == len(view.block.starts):
@@ -234,15 +242,21 @@ class FastConvert:
             return
         self.tries += 1
         usable = view is not None and view.look.usable
-        for plain in (True, False) if usable else (False,):
+        # The kernel looks for control characters itself; what it leaves of such a block is respelled first.
+        both = not usable and view is not None and self.compiled is not None and view.utf8
+        learned = False
+        for plain in (True, False) if usable or both else (False,):
             try:
                 data = raw.data if plain else orjson.dumps(orjson.loads(raw.data))
                 known = self._learned(data, raw, outcome)
             except (NotPlain, DataError, LookupError, TypeError, ValueError, AttributeError):
                 continue
             self.known.setdefault(outline_of(data), []).insert(0, known)
-            return
-        self.tried[outline] = self.tried.get(outline, 0) + 1
+            learned = True
+            if not both:
+                break
+        if not learned:
+            self.tried[outline] = self.tried.get(outline, 0) + 1
 
     def _learned(self, data: bytes, raw: RawRecord, outcome: Outcome) -> Known:
         """The skeleton and template of an example.

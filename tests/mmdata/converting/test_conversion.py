@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import mmdata
-from mmdata import masks
+from mmdata import jit, masks
 from mmdata.converting.carry import KEY
 from mmdata.converting.conversion import Conversion, convert
-from mmdata.converting.recordconvert import targets
+from mmdata.converting.targets import targets
 from mmdata.errors import UsageError
 from mmdata.format import get_format
 from mmdata.formats._shared.encode import RESERVED
@@ -353,6 +353,28 @@ def test_bytes_do_not_depend_on_jobs(place: Path, monkeypatch: pytest.MonkeyPatc
     convert(path, place / "one", to="geopixel", jobs=1)
     convert(path, place / "two", to="geopixel", jobs=2)
     assert tree(place / "one") == tree(place / "two")
+
+
+@pytest.mark.parametrize("memory", [16 << 20, 2000])
+def test_bytes_do_not_depend_on_kernels_or_jobs(
+    place: Path, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
+    """Neither on where the output of a worker waits: in memory, or in a file where it is too large for that."""
+    monkeypatch.setattr("mmdata.converting.batches.BATCH_BYTES", 9000)
+    monkeypatch.setattr("mmdata.converting.handover.SLOT_BYTES", memory)
+    records = [
+        {"id": n + 1, "image": f"{n % 3}/{n}.png", "conversations": talk("<image>\nWhat?", f"Car {n}.")}
+        for n in range(600)
+    ]
+    path = save(place / "many.jsonl", records, "internvl")
+    for name, kernels, jobs in (("one", "0", 1), ("two", "1", 1), ("three", "1", 2)):
+        monkeypatch.setenv("MMDATA_JIT", kernels)
+        jit.available.cache_clear()
+        convert(path, place / name, to="xcomposer", jobs=jobs)
+    jit.available.cache_clear()
+    trees = [tree(place / name) for name in ("one", "two", "three")]
+    assert trees[0] == trees[1] == trees[2]
+    assert len(trees[0]["many-image.json"]) > 100_000
 
 
 def test_killed_run_goes_on(place: Path) -> None:

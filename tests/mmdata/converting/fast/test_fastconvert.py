@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Iterator
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from mmdata import jit
 from mmdata.checks.registry import selected
 from mmdata.converting.batches import Batch, BatchConverter, Part
-from mmdata.converting.recordconvert import MIXTURES, RecordConverter, Task, targets
+from mmdata.converting.recordconvert import RecordConverter
+from mmdata.converting.targets import MIXTURES, targets
+from mmdata.converting.task import Task
 from mmdata.encoding import EncodeOptions
 from mmdata.format import all_formats
 from mmdata.io.record import RawRecord
@@ -104,15 +109,17 @@ def lines(source: str, seed: int, count: int) -> list[str]:
 
 
 def converted(
-    path: Path, source: str, to: str, *, fast: bool, carry: bool = True, lo: int = 0
+    path: Path, source: str, to: str, *, fast: bool, carry: bool = True, lo: int = 0, kernels: bool = False
 ) -> tuple[Part, int]:
-    """What a batch becomes, and how many of its records the fast path translated."""
+    """What a batch becomes, and how many of its records the fast path translated; with `kernels`, the kernel alone."""
     task = Task(
         number=0, path=str(path), source=source, root=None, listed_in=None, to=to, folder=str(path.parent / "grow"),
         base=str(path.parent / "o"), output=str(path.parent / "o"), carry=carry, on_loss="warn", media_files="keep",
-        options=EncodeOptions(),
+        options=EncodeOptions(), kernels=kernels,
     )  # fmt: skip
     converter = BatchConverter(task)
+    if kernels:
+        return by_kernel(converter, Batch(0, lo))
     if not fast:
         converter.fast.able = False
     ordinary = 0
@@ -126,6 +133,25 @@ def converted(
     converter.records.convert = counted  # type: ignore[method-assign]
     part = converter.convert(Batch(0, lo))
     return part, part.ledger.read - ordinary
+
+
+def by_kernel(converter: BatchConverter, batch: Batch) -> tuple[Part, int]:
+    compiled, taken = converter.fast.compiled, 0
+    if compiled is None:  # there is no fast path at all
+        return converter.convert(batch), 0
+    run = compiled.run
+
+    def counted(view: Any, first: int, begin: Any) -> int:
+        nonlocal taken
+        reached = run(view, first, begin)
+        taken += reached - first
+        return reached
+
+    compiled.run = counted  # type: ignore[method-assign]
+    return converter.convert(batch), taken
+
+
+needs_numba = pytest.mark.skipif(not jit.available(), reason="numba is not installed")
 
 
 @pytest.fixture
@@ -173,6 +199,115 @@ def test_fast_and_ordinary_agree(place: Path, source: str, to: str) -> None:
         assert one == two
         assert none == 0
         assert spliced > 10 or not {source, to} <= TRAINERS
+        if jit.available():
+            assert converted(path, source, to, fast=True, carry=carry, kernels=True)[0] == two
+
+
+def mutated(rng: random.Random, source: str, count: int, harm: bytes) -> list[bytes]:
+    """Records of a few skeletons, with a byte of `harm` in some of them."""
+    format = all_formats()[source]
+    tag, answer = format.image_tag or "<image>", "gpt" if source in ("internvl", "videorefer") else "bot"
+    found = []
+    for number in range(count):
+        talk = []
+        for turn in range(2 * rng.randint(1, 2)):
+            said = rng.choice(WORDS[:4]) * rng.choice((1, 1, 1, 4, 40)) + rng.choice(
+                ("", "", ' "so"', "\\", "é\n", "Ａ")
+            )
+            talk.append(
+                {"from": answer if turn % 2 else "human", "value": f"{tag}\n{said}" if turn == 0 else said}
+            )
+        value = {
+            "id": rng.choice((number + 1, rng.randrange(1, 10**15))),
+            "image": rng.choice(("/gone/", "/gone/é/", "gone/", "gone/far/")) + f"{number}.png",
+            "conversations": talk,
+            "source": rng.choice(("web", 'a "b"')),
+        }
+        text = bytearray(json.dumps(value, ensure_ascii=False).encode())
+        if rng.random() < 0.1:
+            at = rng.randrange(len(text))
+            while text[at] >= 128:  # not into a character
+                at -= 1
+            text[at : at + rng.randrange(2)] = bytes([rng.choice(harm)])
+        found.append(bytes(text))
+    return found
+
+
+@needs_numba
+@pytest.mark.parametrize(
+    ("source", "to"),
+    [
+        ("internvl", "xcomposer"),
+        ("internvl", "videorefer"),
+        ("videorefer", "internvl"),
+        ("xcomposer", "internvl"),
+    ],
+)
+@pytest.mark.parametrize("carry", [True, False])
+def test_the_kernel_and_the_ordinary_way_agree(place: Path, source: str, to: str, carry: bool) -> None:
+    rng = random.Random(f"{source} {to}")
+    for harm, newline, least in (
+        (b'"\\<[{}!/ 0A.\x01\x7f', b"\n", 200),
+        (b"\t,:", b"\r\n", 20),
+        (b"\xff\x80", b"\n", 0),
+    ):
+        path = place / "in.jsonl"
+        path.write_bytes(newline.join(mutated(rng, source, 400, harm)) + newline)
+        one, taken = converted(path, source, to, fast=True, carry=carry, kernels=True)
+        assert one == converted(path, source, to, fast=False, carry=carry)[0]
+        assert taken >= least
+
+
+@needs_numba
+def test_the_kernel_goes_on_when_its_memory_is_full(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmdata.converting.fast import compiled
+
+    monkeypatch.setattr(compiled, "ROOM", 8192)
+    found = mutated(random.Random(5), "internvl", 400, b" ")
+    path = place / "in.jsonl"
+    path.write_bytes(b"\n".join([*found, found[0].replace(b"road", b"road" * 4000), *found]) + b"\n")
+    one, taken = converted(path, "internvl", "xcomposer", fast=True, kernels=True)
+    assert one == converted(path, "internvl", "xcomposer", fast=False)[0]
+    assert taken > 500
+
+
+@needs_numba
+def test_many_folders_come_at_once(place: Path) -> None:
+    talk = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A road."}]
+    found = [
+        json.dumps({"id": n + 1, "image": f"gone/{n % 900}/{n}.png", "conversations": talk})
+        for n in range(3000)
+    ]
+    path = save(place, found, array=False)
+    one, taken = converted(path, "internvl", "xcomposer", fast=True, kernels=True)
+    assert one == converted(path, "internvl", "xcomposer", fast=True)[0]
+    assert taken > 1000
+
+
+@needs_numba
+def test_digests_are_those_of_hashlib() -> None:
+    from mmdata.converting.fast.blake import BLOCK, DIGEST_BYTES, hexadecimal
+
+    rng = random.Random(3)
+    texts = [rng.randbytes(n) for n in (0, 1, 127, 128, 129, 255, 256, 257, 5000)]
+    texts += [rng.randbytes(rng.randrange(2000)) for _ in range(50)]
+    filled = [text.ljust(max(BLOCK, -(-len(text) // BLOCK) * BLOCK), b"\0") for text in texts]
+    starts = [0, *accumulate(len(text) for text in filled)][:-1]
+    out = np.zeros(2 * DIGEST_BYTES * len(texts), np.uint8)
+    words = np.frombuffer(b"".join(filled), np.uint64).copy()
+    lies = np.array([starts, [len(text) for text in texts]], np.int64).T.copy()
+    hexadecimal(words, lies, len(texts), out, 2 * DIGEST_BYTES * np.arange(len(texts)))
+    assert out.tobytes().decode() == "".join(
+        hashlib.blake2b(text, digest_size=DIGEST_BYTES).hexdigest() for text in texts
+    )
+
+
+def test_small_inputs_do_not_load_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmdata.converting.fast import choice
+
+    monkeypatch.delenv("MMDATA_JIT", raising=False)
+    monkeypatch.setattr(choice.jit, "available", lambda: pytest.fail("asked for numba"))
+    assert not choice.kernels_pay(choice.LEAST_BYTES - 1)
 
 
 def test_arrays_agree(place: Path) -> None:
