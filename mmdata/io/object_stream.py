@@ -17,6 +17,9 @@ from mmdata.io.spans import STRING, raw_end, value_end
 from mmdata.io.window import Window
 
 _SCALAR = re.compile(rb"[-+.0-9A-Za-z]++")
+_FLAT = re.compile(rb'\{[^{}"]*+(?:"[^"\\]*+"[^{}"]*+)*+\}')
+"""An object without objects and escapes in it, several times as fast to find as the end of any; a row mostly is one."""
+
 _WORDS = {0x7B: "an object", 0x5B: "a list", 0x22: "a string"}
 
 
@@ -125,6 +128,8 @@ class ObjectStream:
         """One past the value at the place reached; -1 if what is held does not have its end."""
         held, start = self._window.data, self._at - self._window.base
         if byte in (0x7B, 0x5B):
+            if flat := _FLAT.match(held, start):
+                return self._window.base + flat.end()
             found = raw_end(memoryview(held)[start:])
             if found == -2:
                 found = value_end(held, start) - start if _closes(held, start) else -1

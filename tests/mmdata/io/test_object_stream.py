@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdata.errors import DataError
@@ -29,6 +29,7 @@ def read(path, block=None):
         }
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.dictionaries(st.text(), VALUES, max_size=5),
     st.sampled_from([None, 1]),
