@@ -15,6 +15,7 @@ were stay in ``question_old`` (which the published evaluation reads) and, where 
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from mmdata.importers._windows import windows
 from mmdata.importing import Importer, ImportLedger, ImportOptions, Sink
 from mmdata.progress import Progress
 from mmdata.stitching.canvas import DRIVELM, NUSCENES_SIZE, Canvas
-from mmdata.stitching.frames import read_nested
+from mmdata.stitching.frames import read_scenes
 from mmdata.stitching.tags import CAMERA_TAG, to_canvas
 
 TYPES = ("perception", "prediction", "planning", "behavior")
@@ -92,9 +93,9 @@ def run(
     name = options.name or "drivelm"
     seen: dict[str, str] = {}
     for path in paths:
-        scenes = read_nested(path)
-        progress.start(path, len(scenes))
-        for scene, content in scenes.items():
+        progress.start(os.path.basename(path), os.path.getsize(path) if os.path.isfile(path) else None)
+        done = 0
+        for scene, content, position in read_scenes(path):
             if scene in seen:
                 raise DataError(
                     f"{path}: scene {scene} is in {seen[scene]} already; its questions would double"
@@ -110,7 +111,8 @@ def run(
             if options.window > 1:
                 frames = _in_time(frames, ledger)
             _write(frames, path, name, options, sink, ledger)
-            progress.advance(1)
+            progress.advance(position - done)
+            done = position
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

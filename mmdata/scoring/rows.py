@@ -81,7 +81,10 @@ def read_entries(path: str) -> Iterator[Any]:
                         yield _loads(line, f"{path}, line {number}")
                 return
             file.seek(0)
-        whole = _loads(file.read(), path)
+        text = file.read()
+        if not text.strip():
+            return  # no rows, which the caller tells
+        whole = _loads(text, path)
     found = whole.get("outputs") if isinstance(whole, dict) else whole
     if not isinstance(found, list):
         raise DataError(f"{path}: expected JSON Lines, an array of rows, or an object with `outputs`")

@@ -98,6 +98,7 @@ class Task:
         answered: a question's row with what the model wrote, in the published script's layout.
         max_new_tokens: as the published script generates.
         boxes: (reference, answer) boxes of a row in pixels xyxy, for pictures; None where the task has none.
+        points: (reference, answer) points of a row in pixels, and the picture's width and height; None as for `boxes`.
         needs: a file beside the predictions that `score` cannot do without, named for people.
         load: reads that file, for `score`.
         difference: what the two ways treat differently, one line each.
@@ -112,6 +113,9 @@ class Task:
     answered: Callable[[Mapping[str, Any], str], dict[str, Any]]
     max_new_tokens: int
     boxes: Callable[[Row], tuple[list[float] | None, list[float] | None]] | None = None
+    points: (
+        Callable[[Row], tuple[list[tuple[float, float]], list[tuple[float, float]], tuple[int, int]]] | None
+    ) = None
     needs: str = ""
     load: Callable[[str], Any] | None = None
     difference: tuple[str, ...] = ()

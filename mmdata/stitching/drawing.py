@@ -56,7 +56,7 @@ def read_view(path: str) -> Image.Image:
     Raises:
         DataError: it is missing, empty, cut off or damaged; nothing is filled in.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     from mmdata.media.images import open_quietly
 
@@ -68,6 +68,8 @@ def read_view(path: str) -> Image.Image:
             return image.convert("RGB")
     except FileNotFoundError:
         raise DataError("no such file") from None
+    except UnidentifiedImageError:
+        raise DataError("is no picture that Pillow can read") from None
     except Image.DecompressionBombError as error:
         raise DataError(f"too large: {error}") from None
     except Exception as error:  # Pillow raises whatever it stumbles over on damaged input

@@ -14,6 +14,7 @@ from typing import Any
 
 from mmdata.errors import DataError
 from mmdata.io.jsontext import JSONProblem, parse
+from mmdata.io.object_stream import ObjectStream, WrongOpening
 from mmdata.io.read import open_source
 from mmdata.io.record import Problem
 
@@ -56,30 +57,36 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def read_nested(path: str) -> dict[str, Any]:
-    """DriveLM's annotation: scene -> scene.
+def read_scenes(path: str) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """DriveLM's annotation, a scene at a time: its name, its content, and how many bytes of the file are read.
 
     Raises:
-        DataError: not readable, not JSON, a key twice in one object, or no object of scenes with ``key_frames``.
+        UsageError: there is no such file.
+        DataError: not JSON, a key twice in one object, or no object of scenes with ``key_frames``.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-        parse(data)  # refuses what Python's parser refuses, and says where
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except JSONProblem as error:
-        raise DataError(f"{path}: not JSON: {error}") from None
-    except _TwiceError as twice:
-        raise DataError(f"{path}: {twice}: only the last one would count") from None
-    if not isinstance(value, dict) or not value:
-        raise DataError(f"{path}: expected an object of scenes, got {type(value).__name__}")
-    for scene, content in value.items():
-        frames = content.get("key_frames") if isinstance(content, dict) else None
-        if not isinstance(frames, dict):
-            raise DataError(f"{path}: scene {scene}: expected `key_frames`, an object of frames")
-    return value
+    with ObjectStream(path) as stream:
+        scenes = 0
+        try:
+            for scene in stream.members():
+                data = stream.value()
+                try:
+                    parse(data)  # refuses what Python's parser refuses, and says where
+                    content = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+                except JSONProblem as error:
+                    raise DataError(f"{path}: scene {scene}: not JSON: {error}") from None
+                except _TwiceError as twice:
+                    raise DataError(
+                        f"{path}: scene {scene}: {twice}: only the last one would count"
+                    ) from None
+                frames = content.get("key_frames") if isinstance(content, dict) else None
+                if not isinstance(frames, dict):
+                    raise DataError(f"{path}: scene {scene}: expected `key_frames`, an object of frames")
+                scenes += 1
+                yield scene, content, stream.position
+        except WrongOpening as error:
+            raise DataError(f"{path}: expected an object of scenes, got {error.got}") from None
+        if not scenes:
+            raise DataError(f"{path}: expected an object of scenes, it has none")
 
 
 def local_path(path: str, data_root: str) -> str:
@@ -93,13 +100,13 @@ def local_path(path: str, data_root: str) -> str:
     return os.path.join(data_root, path)
 
 
-def nested_frames(scenes: Mapping[str, Any]) -> Iterator[Frame]:
+def nested_frames(path: str) -> Iterator[Frame]:
     """The key frames of DriveLM's annotation, in its order.
 
     Raises:
-        DataError: a frame has no ``image_paths``.
+        DataError: as `read_scenes`; or a frame has no ``image_paths``.
     """
-    for scene, content in scenes.items():
+    for scene, content, _ in read_scenes(path):
         for name, frame in content["key_frames"].items():
             paths = frame.get("image_paths") if isinstance(frame, dict) else None
             yield Frame(
@@ -141,7 +148,7 @@ def read_frames(path: str, *, key: str = "image_paths", id_key: str = "id") -> l
     """
     with open_source(path) as source:
         nested = source.container == "object" and not _is_record(path, key, id_key)
-    frames = list(nested_frames(read_nested(path)) if nested else record_frames(path, key=key, id_key=id_key))
+    frames = list(nested_frames(path) if nested else record_frames(path, key=key, id_key=id_key))
     seen: dict[str, Frame] = {}
     for frame in frames:
         if frame.id in seen:
@@ -156,12 +163,18 @@ def _is_record(path: str, key: str, id_key: str) -> bool:
     """Whether a file of one object is one record rather than scenes: a JSON Lines file of one line looks just so."""
     if os.path.basename(path).endswith(".jsonl"):
         return True
-    with open(path, "rb") as file:
+    found: set[str] = set()
+    with ObjectStream(path) as stream:
         try:
-            value = parse(file.read())
-        except JSONProblem:
+            for name in stream.members():
+                found.add(name)
+                if {key, id_key} <= found:
+                    return True
+                if b'"key_frames"' in stream.value():
+                    return False
+        except DataError:
             return False  # told by the reader of scenes
-    return isinstance(value, dict) and {key, id_key} <= set(value)
+    return False
 
 
 def _checked(paths: Any, where: str, key: str) -> dict[str, str]:

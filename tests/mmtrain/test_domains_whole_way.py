@@ -32,7 +32,7 @@ def test_import_stitch_check_train_evaluate_and_report(tmp_path):
         card = json.loads((tmp_path / "answers" / task / "scores.json").read_text())
         assert card["rows"] == questions
         assert set(card["cards"]) == {"upstream", "strict"}
-    for page, pictures in (("drivelm", "stitch/scene"), ("mme", "AutonomousDriving/"), ("rsvqa", "Images_LR/"), ("dior", "JPEGImages/")):  # fmt: skip
+    for page, pictures in (("drivelm", "stitch/scene"), ("mme", "AutonomousDriving/"), ("rsvqa", "data:image/png"), ("dior", "JPEGImages/")):  # fmt: skip
         text = (tmp_path / f"{page}.html").read_text()
         assert text.count("<figure>") >= 1
         assert pictures in text

@@ -23,7 +23,7 @@ from mmdata.scoring.bootstrap import mean
 from mmdata.scoring.evalsets import entries, picture
 from mmdata.scoring.rows import text
 from mmdata.scoring.task import Question, Row, Sheet, Task, Way
-from mmdata.stitching.canvas import DRIVELM
+from mmdata.stitching.canvas import DRIVELM, NUSCENES_SIZE
 from mmdata.stitching.tags import to_cameras
 
 FILE = "drivelm_val.jsonl"
@@ -383,6 +383,24 @@ def answered(row: Mapping[str, Any], response: str) -> dict[str, Any]:
     return {**row, "answer": mapped.text, "said": response}
 
 
+_PLACE = re.compile(r"<\s*c\d+\s*,\s*(CAM_[A-Z_]+)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*>")
+
+
+def places(row: Row) -> tuple[list[tuple[float, float]], list[tuple[float, float]], tuple[int, int]]:
+    """The points of the reference's and the answer's tags in pixels of the stitched picture, and its size."""
+    found: list[list[tuple[float, float]]] = []
+    for said in (row.reference, row.response or ""):
+        mapped = to_cameras(said, lambda view: DRIVELM if view in DRIVELM.views else None).text
+        points = []
+        for view, x, y in _PLACE.findall(mapped):
+            if view in DRIVELM.views:
+                left, top = DRIVELM.corner(view)
+                across, down = float(x) / NUSCENES_SIZE[0], float(y) / NUSCENES_SIZE[1]
+                points.append((left + across * DRIVELM.tile[0], top + down * DRIVELM.tile[1]))
+        found.append(points)
+    return found[0], found[1], DRIVELM.size
+
+
 TASKS = (
     Task(
         name="drivelm",
@@ -393,6 +411,7 @@ TASKS = (
         questions=questions,
         answered=answered,
         max_new_tokens=200,
+        points=places,
         needs="the challenge's test file with tags (score: --data, evaluate: --test-file)",
         load=read_test,
         difference=(

@@ -40,6 +40,18 @@ def read(number: int, entry: Mapping[str, Any]) -> Row:
     )
 
 
+def read_own(name: str, number: int, entry: Mapping[str, Any]) -> Row:
+    """A row of one of the sets.
+
+    Raises:
+        DataError: its question is of the other resolution.
+    """
+    row = read(number, entry)
+    if row.kind in {types for _, _, types in SETS.values()} - {SETS[name][2]}:
+        raise DataError(f"a question of type {row.kind!r}: {_belongs(row.kind)}, not to {name}")
+    return row
+
+
 def _bucket(value: int) -> int:
     """0, 1 to 100, 101 to 1000, above: 0 to 3; below 0 there is none: -1."""
     return -1 if value < 0 else 0 if value == 0 else 1 if value <= 100 else 2 if value <= 1000 else 3
@@ -162,7 +174,7 @@ def _task(name: str) -> Task:
         name=name,
         title={"rsvqa-lr": "RSVQA low resolution"}.get(name, f"RSVQA high resolution, test set {name[-1]}"),
         keys=("response", "gt_answer", "question_type"),
-        read=read,
+        read=partial(read_own, name),
         score={"upstream": partial(score, "upstream"), "strict": partial(score, "strict")},
         questions=partial(questions, name),
         answered=answered,

@@ -1,6 +1,8 @@
 """`mmdata import` on the mini data sets: everything read is written or named, and what is written is InternVL's."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -323,3 +325,55 @@ def test_what_is_there_is_not_replaced(domains, tmp_path):
     with pytest.raises(UsageError, match="is there already"):
         import_files("geochat", [path], str(tmp_path))
     assert (tmp_path / "geochat.jsonl").read_text() == "mine"
+
+
+PEAK = """
+import json, resource, sys
+from mmdata.importing import import_files
+def import_one(name, files, out):
+    import_files(name, files, out)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+name, small, large, out = sys.argv[1], sys.argv[2].split(), sys.argv[3].split(), sys.argv[4]
+before = import_one(name, small, out + "/small")
+print((import_one(name, large, out + "/large") - before) >> 10)
+"""
+
+
+def growth(name, small, large, out):
+    """MiB by which the peak of a process grows when it imports large files after small ones."""
+    words = [name, " ".join(map(str, small)), " ".join(map(str, large)), str(out)]
+    done = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def test_drivelm_is_read_scene_by_scene(domains, tmp_path):
+    """64 MB of scenes and few of them in memory."""
+    path = domains / "drivelm" / "v1_1_train_nus.json"
+    scene = json.loads(path.read_text())["scene00"]
+    scene["scene_description"] = "The ego vehicle goes on. " * 10_000
+    text = json.dumps(scene)
+    with open(tmp_path / "large.json", "w") as file:
+        file.write("{")
+        file.write(",".join(f'"s{number}": {text}' for number in range(64_000_000 // len(text))) + "}")
+    assert (tmp_path / "large.json").stat().st_size > 60_000_000
+    assert growth("drivelm", [path], [tmp_path / "large.json"], tmp_path) < 24
+
+
+@pytest.mark.slow
+def test_rsvqa_is_read_row_by_row(domains, tmp_path):
+    """Ids and answers are held, 200 bytes each; the rest of 70 MB is not."""
+    many = 150_000
+    more = {"date_added": 0.0, "people_id": 0, "active": True}
+    rows = {
+        "questions": [
+            {"id": n, "img_id": n % 9, "type": "count", "question": f"How many {n}? " + "?" * 60, "answers_ids": [n], **more}
+            for n in range(many)
+        ],
+        "answers": [{"id": n, "question_id": n, "answer": str(n % 50), **more, "remark": "-" * 120} for n in range(many)],
+        "images": [{"id": n, "active": True} for n in range(9)],
+    }  # fmt: skip
+    for kind, found in rows.items():
+        (tmp_path / f"{kind}.json").write_text(json.dumps({kind: found}))
+    small = [domains / "rsvqa" / name for name in RSVQA]
+    assert growth("rsvqa", small, [tmp_path / f"{kind}.json" for kind in rows], tmp_path) < 300 * many >> 20

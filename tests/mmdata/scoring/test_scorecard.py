@@ -53,7 +53,8 @@ def test_every_layout_that_the_published_scripts_write(tmp_path, text):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "not JSON"),
+        ("", "no rows"),
+        ("[", "not JSON"),
         ("[]", "no rows"),
         ('{"a": 1}', "no `response`"),
         ('{"outputs": 3}', "expected JSON Lines, an array of rows"),
@@ -70,16 +71,23 @@ def test_every_layout_that_the_published_scripts_write(tmp_path, text):
 def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
     (tmp_path / "p").write_text(text)
     with pytest.raises(DataError, match=message):
-        score_file(str(tmp_path / "p"), "rsvqa-lr")
+        score_file(str(tmp_path / "p"), "rsvqa-hr-test1")
+
+
+def test_answers_to_the_other_resolution_are_refused(predictions):
+    with pytest.raises(
+        DataError, match="'area': it belongs to rsvqa-hr-test1 or rsvqa-hr-test2, not to rsvqa-lr"
+    ):
+        score_file(str(predictions), "rsvqa-lr")
 
 
 def test_no_such_file_task_or_data(predictions):
     with pytest.raises(UsageError, match="no such file"):
-        score_file("nothing.json", "rsvqa-lr")
+        score_file("nothing.json", "rsvqa-hr-test1")
     with pytest.raises(UnknownName, match="did you mean"):
         score_file(str(predictions), "rsvqa-l")
     with pytest.raises(UsageError, match="leave --data out"):
-        score_file(str(predictions), "rsvqa-lr", data="x")
+        score_file(str(predictions), "rsvqa-hr-test1", data="x")
     with pytest.raises(UsageError, match="cannot be scored without"):
         score_file(str(predictions), "drivelm")
 
@@ -114,17 +122,20 @@ def run(*arguments):
 
 def test_the_command_line(predictions, tmp_path, capsys):
     page = tmp_path / "page.html"
-    assert run("score", predictions, "--task", "rsvqa-lr", "--html", page, "--resamples", "10") == 0
+    assert run("score", predictions, "--task", "rsvqa-hr-test1", "--html", page, "--resamples", "10") == 0
     assert "right by upstream alone: 2; by strict alone: 1" in capsys.readouterr().out
     assert "<i>" not in page.read_text().split("<h2>")[1].split("figcaption")[1]
-    assert run("score", predictions, "--task", "rsvqa-lr", "--output-format", "json", "--resamples", "0") == 0
+    assert (
+        run("score", predictions, "--task", "rsvqa-hr-test1", "--output-format", "json", "--resamples", "0")
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["cards"]["upstream"]["scores"][0]["value"] == 0.6667
     assert run("score", predictions, "--task", "dior-rsvg") == 2
-    assert run("score", predictions, "--task", "rsvqa-lr", "--judge", "x") == 2
+    assert run("score", predictions, "--task", "rsvqa-hr-test1", "--judge", "x") == 2
 
 
 def test_a_markdown_table_keeps_its_columns_whatever_is_answered(predictions):
-    text = as_markdown(score_file(str(predictions), "rsvqa-lr", resamples=0))
+    text = as_markdown(score_file(str(predictions), "rsvqa-hr-test1", resamples=0))
     assert all(
         line.count(" | ") == 4 for line in text.splitlines() if line.startswith("| ") and "right" in line
     )
@@ -135,7 +146,7 @@ def test_scoring_imports_no_torch(predictions):
 import sys
 from mmtrain.cli import main
 try:
-    main(['score', {str(predictions)!r}, '--task', 'rsvqa-lr'])
+    main(['score', {str(predictions)!r}, '--task', 'rsvqa-hr-test1'])
 except SystemExit as end:
     assert end.code == 0
 assert 'mmdata.scoring' in sys.modules and 'torch' not in sys.modules
