@@ -170,6 +170,7 @@ def ours(folder: Path, workers: int):
     """What a training run iterates over: measured, packed, encoded; two sequences ahead hold what four padded batches do."""
     from mmtrain.data.encode import Size
     from mmtrain.data.loader import Batches, Jobs, loader
+    from mmtrain.data.measuring import Measuring
     from mmtrain.data.mixing import mixture
     from mmtrain.data.order import Order
     from mmtrain.data.packing import Rows
@@ -190,7 +191,8 @@ def ours(folder: Path, workers: int):
         place = order[position]
         return reader.measure(place.source, place.record)
 
-    rows = Rows(order, measure, capacity=Size(settings.max_length, 32), window=settings.packing_window)
+    measuring = Measuring(measure, ahead=2 * settings.packing_window if workers else 0)
+    rows = Rows(order, measuring, capacity=Size(settings.max_length, 32), window=settings.packing_window)
     jobs = Jobs(order, rows, rank=0, world=1, batch=1, accumulation=1)
     batches = Batches(reader, packing=True, filler=True, reduction="token", stop=True)
     for batch in loader(jobs, batches, workers=workers, prefetch=2, pin=False):

@@ -13,10 +13,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import UsageError
 from mmtrain.config import Config
+
+if TYPE_CHECKING:
+    from mmtrain.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +261,7 @@ def run(config: Config) -> dict[str, Any]:
     from mmdata.errors import MissingExtra
     from mmtrain.quiet import quiet
 
-    check_early(config)
+    settings = check_early(config)
     quiet()
     try:
         import deepspeed  # noqa: F401
@@ -268,11 +271,14 @@ def run(config: Config) -> dict[str, Any]:
         raise MissingExtra(str(error.name), "train", "mmtrain launch") from None
     from mmtrain.trainer import train
 
-    return train(config.settings())
+    return train(settings)
 
 
-def check_early(config: Config) -> None:
-    """What can be known without weights: the data files, DeepSpeed's JSON, the recipe, the model directory, the template.
+def check_early(config: Config) -> Settings:
+    """What can be known without importing torch: data files, DeepSpeed's JSON, recipe, template, and every directory.
+
+    Returns:
+        The settings of the config.
 
     Raises:
         UsageError: something of it is wrong.
@@ -283,11 +289,46 @@ def check_early(config: Config) -> None:
     import mmtrain.recipes
     from mmdata.errors import UnknownName
     from mmdata.templates import get_template
+    from mmtrain.checkpoint import to_resume
+    from mmtrain.families import family_of
 
     known = [module.name for module in iter_modules(mmtrain.recipes.__path__)]
     if config.recipe not in known:
         raise UnknownName("recipe", config.recipe, known)
     settings = config.settings()
-    import_module(f"mmtrain.recipes.{config.recipe}").model_config(settings)
+    told = import_module(f"mmtrain.recipes.{config.recipe}").model_config(settings)
+    family_of(told["model_type"]).check(settings)
     if config.template is not None:
         get_template(config.template)
+    _check_model(Path(settings.model))
+    _check_places(settings)
+    to_resume(settings.resume, settings.output_dir)
+    return settings
+
+
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tiktoken.model")
+"""Files of which a tokenizer's directory has at least one."""
+
+
+def _check_model(model: Path) -> None:
+    names = {path.name for path in model.iterdir()}
+    if not names.intersection(TOKENIZERS):
+        raise UsageError(
+            f"model: {model}: no tokenizer there (none of {', '.join(TOKENIZERS)}); copy the released model's files beside "
+            "its weights"
+        )
+    if not any(name.endswith((".safetensors", ".bin", ".index.json")) for name in names):
+        raise UsageError(f"model: {model}: no weights there (no .safetensors or .bin file)")
+
+
+def _check_places(settings: Settings) -> None:
+    output = Path(settings.output_dir)
+    there = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"output_dir: {output}: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"output_dir: {output}: {there} cannot be written to")
+    for source in (*settings.train, *settings.eval):
+        root = source.media_root
+        if root is not None and "://" not in root and not Path(root).is_dir():
+            raise UsageError(f"data: {source.path}: media_root {root}: no such directory")

@@ -85,8 +85,7 @@ def _guarded(name: str, make: Any) -> Step:
 def _config(config: Config, held: _Held) -> Step:
     from mmtrain.launch import check_early
 
-    check_early(config)
-    held.settings = config.settings()
+    held.settings = check_early(config)
     held.recipe = import_module(f"mmtrain.recipes.{config.recipe}")
     held.encoder = held.recipe.make_encoder(held.settings)
     files = ", ".join(

@@ -11,30 +11,33 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import DataError
 from mmtrain import checkpoint, schedule
-from mmtrain.data.encode import Encoded, Size
+from mmtrain.data.encode import Size
 from mmtrain.data.fingerprint import check_same, fingerprint
 from mmtrain.data.loader import Batches, Jobs, StepEnd, loader
+from mmtrain.data.measuring import Measuring, alone, over
 from mmtrain.data.mixing import mixture
 from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
 from mmtrain.engine import deepspeed_config, gradient_norm, make_engine, prepare
+from mmtrain.held_out import evaluate
 from mmtrain.log import LOG, Log, drop_after
 from mmtrain.mfu import meter_of
+from mmtrain.quarantine import QUARANTINE, Quarantine, bad_records
+from mmtrain.ranks import summed
 from mmtrain.settings import Settings, to_plain
+from mmtrain.stopping import Stopping
+from mmtrain.window import Window
 
 if TYPE_CHECKING:
     from mmtrain.data.collate import Batch
-    from mmtrain.losses import Term
 
-QUARANTINE = "quarantine.jsonl"
 SETTINGS = "settings.json"
 
 
@@ -102,9 +105,12 @@ class Run:
         self.state = State()
         self.tokens = self.samples = self.bad = 0
         self.norm = 0.0
-        self.told: set[tuple[str, int]] = set()
-        self.best: tuple[float, int] | None = None
-        self.since_best = 0
+        self.quarantine = Quarantine(settings.output_dir, self.rank, self.world)
+        self.measuring: Measuring | None = None
+        # Sizes of samples are exchanged on the host: a GPU's group would have them wait for its kernels.
+        nccl = self.world > 1 and dist.get_backend() != "gloo"
+        self.group = dist.new_group(backend="gloo") if nccl else None
+        self.stopping = Stopping(settings.early_stopping_patience)
         if resumed is not None:
             self._resume(resumed)
         self.total = self._total()
@@ -141,8 +147,8 @@ class Run:
         self.step, self.order_hash = saved["step"], saved["order_hash"]
         self.state = State(**saved["rows"])
         self.tokens, self.samples, self.bad = saved["tokens"], saved["samples"], saved["bad"]
-        self.best = tuple(saved["best"]) if saved["best"] else None
-        self.since_best = saved["since_best"]
+        self.stopping.best = tuple(saved["best"]) if saved["best"] else None
+        self.stopping.since = saved["since_best"]
 
     def _total(self) -> int:
         """Optimizer steps of the whole run; with packing an estimate from the first window."""
@@ -154,7 +160,8 @@ class Run:
         each = 1.0
         if s.packing:
             probe = min(self.order.epoch_length, 256)
-            sizes = [size for p in range(probe) if isinstance(size := self._measure(p), Size)]
+            found = self._measuring(ahead=0)(range(probe))
+            sizes = [size for size in found if isinstance(size, Size)]
             tokens = sum(x.tokens for x in sizes) / s.max_length
             tiles = sum(x.tiles for x in sizes) / s.packed_tiles
             each = max(tokens, tiles, 1 / probe) / max(1, len(sizes)) / 0.98
@@ -164,11 +171,27 @@ class Run:
         place = self.order[position]
         return self.reader.measure(place.source, place.record)
 
+    def _measuring(self, ahead: int, start: int = 0) -> Measuring:
+        """Sizes of positions, by all ranks together."""
+        return Measuring(
+            self._measure,
+            rank=self.rank,
+            world=self.world,
+            exchange=over(self.group) if self.world > 1 else alone,
+            start=start,
+            end=self.order.length,
+            ahead=ahead,
+        )
+
     def _batches(self) -> Iterator[Batch | DataError]:
         s = self.settings
+        if s.packing or s.group_by_length:
+            # Two windows: while one is trained on, the next is measured.
+            ahead = -(-2 * s.packing_window // self.world) if s.dataloader_num_workers else 0
+            self.measuring = self._measuring(ahead, self.state.next)
         rows = Rows(
             self.order,
-            self._measure if s.packing or s.group_by_length else None,
+            self.measuring,
             group=0 if s.packing else s.per_device_train_batch_size * self.world,
             capacity=Size(s.max_length, s.packed_tiles),
             window=s.packing_window,
@@ -209,7 +232,7 @@ class Run:
         """All steps that are left."""
         s = self.settings
         entry: dict[str, Any] = {}
-        window = _Window()
+        window = Window()
         batches = self._batches()
         last_saved = self.step
         self.engine.train()
@@ -229,11 +252,16 @@ class Run:
                 entry = self._entry(window, end)
                 if self.log is not None:
                     self.log.write(entry)
-                window = _Window()
+                window = Window()
             evaluated = bool(s.eval and s.eval_steps and self.step % s.eval_steps == 0)
             if evaluated:
                 stopped = self._evaluated(entry)
-            best_now = evaluated and self.best is not None and self.best[1] == self.step and s.keep_best
+            best_now = (
+                evaluated
+                and s.keep_best
+                and self.stopping.best is not None
+                and self.stopping.best[1] == self.step
+            )
             if best_now or (s.save_steps and self.step % s.save_steps == 0) or stopped:
                 self.save()
                 last_saved = self.step
@@ -247,8 +275,8 @@ class Run:
             "total_samples": self.samples,
             "total_tokens": self.tokens,
             "bad_samples": self.bad,
-            "bad_records": bad_records(Path(s.output_dir) / QUARANTINE) if self.bad and self.rank == 0 else 0,
-            "quarantine": str(Path(s.output_dir) / QUARANTINE) if self.bad else "",
+            "bad_records": bad_records(self.quarantine.path) if self.bad and self.rank == 0 else 0,
+            "quarantine": str(self.quarantine.path) if self.bad else "",
             "order_hash": self.order_hash,
             "stopped": stopped,
         }
@@ -298,7 +326,7 @@ class Run:
         dist.all_reduce(sums)
         *found, tokens, samples, bad_count = sums.tolist()
         counts = dict(zip(units, found, strict=True))
-        self._quarantine(bad, int(bad_count))
+        self.quarantine.add(bad, int(bad_count), self.step + 1)
         warmup = s.warmup_steps or round(self.total * s.warmup_ratio)
         rate = schedule.factor(self.step, self.total, warmup, s.lr_scheduler_type)
         for group in self.engine.optimizer.param_groups:
@@ -324,32 +352,13 @@ class Run:
                 means[name] = means.get(name, 0.0) + share.detach().double()
         dist.all_reduce(total)
         if len(means) > 1:
-            means = _reduced(means)
+            means = summed(means)
         self.tokens += int(tokens)
         self.samples += int(samples)
         self.bad += int(bad_count)
         return float(total), means if len(means) > 1 else {}, (int(tokens), int(samples))
 
-    def _quarantine(self, bad: list[BadSample], count: int) -> None:
-        import torch.distributed as dist
-
-        if not count:
-            return
-        gathered: list[Any] = [None] * self.world
-        dist.all_gather_object(gathered, bad)
-        if self.rank == 0:
-            everyone = [one for each in gathered for one in each]
-            with open(Path(self.settings.output_dir) / QUARANTINE, "a", encoding="utf-8") as file:
-                file.writelines(
-                    json.dumps({"step": self.step + 1, **asdict(one)}, ensure_ascii=False) + "\n"
-                    for one in everyone
-                )
-            for one in everyone:
-                if (one.source, one.record) not in self.told:  # it is bad again in every epoch
-                    self.told.add((one.source, one.record))
-                    print(f"left out: {one}", file=sys.stderr)  # noqa: T201
-
-    def _entry(self, window: _Window, end: StepEnd) -> dict[str, Any]:
+    def _entry(self, window: Window, end: StepEnd) -> dict[str, Any]:
         import torch
 
         norm = self.engine.get_global_grad_norm() if self.stage else self.norm
@@ -376,63 +385,13 @@ class Run:
 
     # --- evaluation and checkpoints -------------------------------------------------------------------------------
 
-    def evaluate(self) -> dict[str, float]:
-        """``loss`` over the held-out files, each term a mean over its units; every rank takes its part.
-
-        A recipe of several terms gets each of them by name; what has no weight in the loss goes to its ``summary``.
-
-        Raises:
-            DataError: a held-out sample cannot be used.
-        """
-        import torch
-
-        s = self.settings
-        reader = Reader(s.eval, self.encoder, max_length=s.max_length)
-        make = Batches(reader, packing=s.packing, filler=True, reduction="token", stop=True)
-        places = mixture(s.eval).plan(shuffle=False)
-        each = s.per_device_eval_batch_size
-        a_round = each * self.world
-        totals: dict[str, Any] = {}
-        terms: dict[str, Term] = {}
-        counts = {unit: torch.zeros((), dtype=torch.float64) for unit in self.recipe.UNITS}
-        self.engine.eval()
-        with torch.no_grad():
-            for start in range(0, len(places), a_round):
-                own = places[start + self.rank * each : start + (self.rank + 1) * each]
-                batch = make.collate([_usable(reader.encode(*draw)) for draw in own])
-                batch = batch.to(self.device, self.dtype)
-                terms = self.recipe.loss(self.engine, batch)
-                for name, term in terms.items():
-                    totals[name] = totals.get(name, 0.0) + term.total.double()
-                for unit in counts:
-                    counts[unit] += batch.counts.get(unit, 0.0)
-        self.engine.train()
-        count = _reduced({unit: one.to(self.device) for unit, one in counts.items()})
-        means = {
-            name: total / max(count[terms[name].unit], 1e-12) for name, total in _reduced(totals).items()
-        }
-        loss = sum(mean * terms[name].weight for name, mean in means.items())
-        if len(means) == 1:
-            return {"loss": loss}
-        summary = self.recipe.summary(means) if hasattr(self.recipe, "summary") else {}
-        told = {f"loss_{name}": mean for name, mean in means.items() if terms[name].weight}
-        return {"loss": loss, **told, **summary}
-
     def _evaluated(self, entry: dict[str, Any]) -> str:
         """Evaluate and log; why to stop, or nothing."""
-        s = self.settings
-        found = self.evaluate()
-        loss = found["loss"]
+        found = evaluate(self.settings, self.recipe, self.encoder, self.engine)
         if self.log is not None:
             told = {f"eval_{name}": value for name, value in found.items()}
             self.log.write({"step": self.step, "epoch": entry.get("epoch", 0.0), **told})
-        if self.best is None or loss < self.best[0]:
-            self.best, self.since_best = (loss, self.step), 0
-        else:
-            self.since_best += 1
-        if s.early_stopping_patience is not None and self.since_best >= s.early_stopping_patience:
-            return f"no better evaluation in {self.since_best}; the best was {self.best[0]:.4f} at step {self.best[1]}"
-        return ""
+        return self.stopping.seen(found["loss"], self.step)
 
     def save(self) -> Path:
         """Write a checkpoint; every rank must call it."""
@@ -443,12 +402,12 @@ class Run:
             "tokens": self.tokens,
             "samples": self.samples,
             "bad": self.bad,
-            "best": self.best,
-            "since_best": self.since_best,
+            "best": self.stopping.best,
+            "since_best": self.stopping.since,
             "settings": to_plain(s),
             "data": self.data,
         }
-        best = self.best[1] if s.keep_best and self.best is not None else None
+        best = self.stopping.best[1] if s.keep_best and self.stopping.best is not None else None
         return checkpoint.save(
             self.engine,
             s.output_dir,
@@ -458,54 +417,6 @@ class Run:
             best=best,
             adapters=_adapters(s),
         )
-
-
-class _Window:
-    """What is added up between two entries of the log."""
-
-    def __init__(self) -> None:
-        self.loss = self.waited = self.seconds = 0.0
-        self.steps = self.tokens = self.samples = 0
-        self.terms: dict[str, float] = {}
-
-    def add(
-        self,
-        loss: float,
-        terms: dict[str, float],
-        waited: float,
-        seconds: float,
-        counted: tuple[int, int],
-    ) -> None:
-        self.loss += loss
-        for name, value in terms.items():
-            self.terms[name] = self.terms.get(name, 0.0) + value
-        self.waited += waited
-        self.seconds += seconds
-        self.steps += 1
-        self.tokens += counted[0]
-        self.samples += counted[1]
-
-
-def _reduced(parts: dict[str, Any]) -> dict[str, float]:
-    """Sums over all ranks; the same names on every one."""
-    import torch
-    import torch.distributed as dist
-
-    sums = torch.stack([parts[name] for name in sorted(parts)])
-    dist.all_reduce(sums)
-    return dict(zip(sorted(parts), sums.tolist(), strict=True))
-
-
-def _usable(one: Encoded | BadSample) -> Encoded:
-    if isinstance(one, BadSample):
-        raise DataError(str(one))
-    return one
-
-
-def bad_records(path: Path) -> int:
-    """How many different records a quarantine file lists."""
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return len({(line["source"], line["record"]) for line in lines})
 
 
 def _order(settings: Settings) -> Order:

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from mmdata.errors import DataError
-from mmtrain.data.ahead import Ahead
 from mmtrain.data.collate import Batch, packed, padded
 from mmtrain.data.encode import Encoded
 from mmtrain.data.order import Order, OrderHash, Place
@@ -145,8 +144,8 @@ def loader(
 ) -> Iterator[Batch | DataError]:
     """Batches in the order of the jobs, made in `workers` processes (0: in this one).
 
-    With workers, samples are measured and packed ahead in a thread of this process: a window of them takes longer than a
-    step may wait.
+    The jobs are made in this thread, where batches are taken: with them goes the exchange of sizes among ranks
+    (`mmtrain.data.measuring`), which must stand in the same place on every rank.
     """
     import torch
     from torch.utils.data import DataLoader
@@ -154,7 +153,7 @@ def loader(
     return iter(
         DataLoader(
             batches,  # type: ignore[arg-type]
-            sampler=Ahead(jobs, prefetch * workers) if workers else jobs,
+            sampler=jobs,
             batch_size=None,
             collate_fn=_identity,
             num_workers=workers,

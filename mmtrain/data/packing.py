@@ -8,6 +8,7 @@ limits alone, not on ranks or workers, and `State` is all it takes to go on afte
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -60,19 +61,24 @@ def pack(sizes: Sequence[Size], capacity: Size) -> list[list[int]]:
         return max(size.tokens / capacity.tokens, size.tiles / capacity.tiles if capacity.tiles else 0.0)
 
     bins: list[list[int]] = []
-    left: list[tuple[int, int]] = []
+    tiles_left: list[int] = []
+    open_bins: list[
+        tuple[int, int]
+    ] = []  # (tokens left, number of the bin), ascending: the first that fits is best
     for i in sorted(range(len(sizes)), key=lambda i: (-share(sizes[i]), i)):
         tokens, tiles = sizes[i]
-        best, slack = -1, capacity.tokens + 1
-        for b, (free_tokens, free_tiles) in enumerate(left):
-            if tokens <= free_tokens < slack + tokens and tiles <= free_tiles:
-                best, slack = b, free_tokens - tokens
-        if best < 0:
-            bins.append([i])
-            left.append((capacity.tokens - tokens, capacity.tiles - tiles))
+        at = bisect_left(open_bins, (tokens, -1))
+        while at < len(open_bins) and tiles_left[open_bins[at][1]] < tiles:
+            at += 1
+        if at == len(open_bins):
+            free, best = capacity.tokens, len(bins)
+            bins.append([])
+            tiles_left.append(capacity.tiles)
         else:
-            bins[best].append(i)
-            left[best] = (left[best][0] - tokens, left[best][1] - tiles)
+            free, best = open_bins.pop(at)
+        bins[best].append(i)
+        tiles_left[best] -= tiles
+        insort(open_bins, (free - tokens, best))
     return bins
 
 
@@ -81,7 +87,8 @@ class Rows:
 
     Args:
         order: the data order.
-        measure: a position's size, or why it cannot be used. None: every row is one sample.
+        measure: sizes of positions, or why they cannot be used; each is asked for once, in order, but for those that
+            waited when a run was interrupted. None: every row is one sample.
         group: rows of one sample, that many neighbours of about one length: for padded batches. 0 packs.
         capacity: most tokens and tiles of a row.
         window: samples looked at together.
@@ -96,7 +103,7 @@ class Rows:
     def __init__(
         self,
         order: Order,
-        measure: Callable[[int], Size | BadSample] | None = None,
+        measure: Callable[[Sequence[int]], Sequence[Size | BadSample]] | None = None,
         *,
         group: int = 0,
         capacity: Size,
@@ -115,6 +122,7 @@ class Rows:
         self.stop = stop
         self.bad: list[BadSample] = []
         self._barren = 0
+        self._waiting: dict[int, Size | BadSample] = {}
 
     def take(self, n: int) -> list[list[int]]:
         """The next `n` rows; fewer at the end.
@@ -149,8 +157,11 @@ class Rows:
             s.rows += [[p] for p in fresh]
             return True
         positions, sizes = [], []
+        known = self._waiting
+        new = [p for p in [*s.waiting, *fresh] if p not in known]
+        known |= zip(new, self.measure(new), strict=True)
         for p in [*s.waiting, *fresh]:
-            size = self.measure(p)
+            size = known[p]
             if isinstance(size, BadSample):
                 self._refuse(size)
             else:
@@ -158,13 +169,14 @@ class Rows:
                 positions.append(p)
                 sizes.append(size)
         if self.group:
-            s.waiting = []
+            s.waiting, self._waiting = [], {}
             s.rows += self._grouped(positions, sizes)
             return True
         bins = pack(sizes, self.capacity)
         done = not fresh or (self.order.length is not None and end >= self.order.length)
         late = set() if done else self._late(bins, sizes)
         s.waiting = sorted(positions[i] for b in late for i in bins[b])
+        self._waiting = {p: known[p] for p in s.waiting}
         rows = [sorted(positions[i] for i in one) for b, one in enumerate(bins) if b not in late]
         random.Random(f"{self.seed}/{s.window}").shuffle(rows)  # noqa: S311 - an order, not a secret
         s.rows += rows

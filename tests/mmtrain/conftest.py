@@ -153,28 +153,76 @@ ENVIRONMENT = {
 }
 
 
-def start(runs: list[dict[str, Any]], folder: Path, ranks: int = 1) -> Any:
-    """Start `worker.py`; returns the process, whose results `finish` reads."""
+PRELOADED = ["deepspeed", "peft", "transformers.models.internvl.modeling_internvl", "mmtrain.trainer"]
+"""What takes seconds to import; a server process imports it once and every rank is forked from that."""
+
+RANK = """
+import os, runpy, sys
+out = os.open({output!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.dup2(out, 1), os.dup2(out, 2)
+os.environ.update({environment!r})
+sys.argv = {argv!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+class Started:
+    """Ranks of one launch; like a `subprocess.Popen`, as far as the tests need it."""
+
+    def __init__(self, ranks: list[Any], output: Path) -> None:
+        self.ranks, self.output = ranks, output
+        self.returncode: int | None = None
+
+    def communicate(self, timeout: float = 240) -> tuple[str, None]:
+        """Wait for all ranks; where one fails, the others are ended, as a launcher does."""
+        import time
+
+        end = time.monotonic() + timeout
+        while any(rank.is_alive() for rank in self.ranks):
+            failed = any(rank.exitcode not in (None, 0) for rank in self.ranks)
+            late = time.monotonic() > end
+            for rank in self.ranks:
+                if failed or late:
+                    rank.join(5 if failed else 0)
+                    rank.kill()
+                rank.join(0.2)
+            assert not late, self.output.read_text()[-3000:]
+        self.returncode = next((rank.exitcode for rank in self.ranks if rank.exitcode), 0)
+        return self.output.read_text() if self.output.exists() else "", None
+
+
+def start(runs: list[dict[str, Any]], folder: Path, ranks: int = 1) -> Started:
+    """Start `worker.py` on so many ranks; returns what `finish` reads the results of."""
     import json
+    import multiprocessing
     import os
-    import subprocess
-    import sys
+    from multiprocessing import forkserver
+
+    from mmtrain.engine import _free_port
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "runs.json").write_text(json.dumps(runs))
-    launcher = (
-        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)] if ranks > 1 else []
-    )
-    return subprocess.Popen(
-        [sys.executable, *launcher, str(WORKER), str(folder / "runs.json"), str(folder / "out.json")],
-        env={**os.environ, **ENVIRONMENT},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    before = dict(os.environ)
+    os.environ.update(ENVIRONMENT)
+    forkserver.ensure_running()
+    os.environ.clear()
+    os.environ.update(before)
+    world = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    started = []
+    for rank in range(ranks):
+        text = RANK.format(
+            output=str(folder / "output.txt"),
+            environment={**ENVIRONMENT, **world, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            argv=[str(WORKER), str(folder / "runs.json"), str(folder / "out.json")],
+        )
+        started.append(context.Process(target=exec, args=(text, {"__name__": "rank"})))
+        started[-1].start()
+    return Started(started, folder / "output.txt")
 
 
-def finish(process: Any, folder: Path, timeout: float = 240) -> list[dict[str, Any]]:
+def finish(process: Started, folder: Path, timeout: float = 240) -> list[dict[str, Any]]:
     """Wait and read the results of every run."""
     import json
 

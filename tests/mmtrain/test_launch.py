@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from mmdata.errors import UsageError
 from mmtrain.cli.launch import split
 from mmtrain.config import parse_config
-from mmtrain.launch import Launch, Ranks, plan, read_hostfile, slurm_script
+from mmtrain.launch import Launch, Ranks, check_early, plan, read_hostfile, slurm_script
+from mmtrain.settings import Settings
 
 CONFIG = parse_config({"model_name_or_path": "m", "output_dir": "runs/my run", "data": {"train": "x"}}, "x")
 
@@ -132,3 +134,84 @@ def test_words_after_the_dashes_are_the_launchers() -> None:
     assert split(["a=1", "b=2", "--max-restarts", "3"]) == (["a=1", "b=2"], ["--max-restarts", "3"])
     with pytest.raises(UsageError, match="expected key=value"):
         split(["a=1", "b"])
+
+
+@pytest.fixture
+def runnable(tmp_path: Path) -> dict[str, Any]:
+    """A config that is right as far as it can be told early; nothing in its model directory is a model's."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "internvl", "vision_config": {"image_size": 28}}')
+    (model / "tokenizer.json").touch()
+    (model / "model.safetensors").touch()
+    turns = [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "yes"}]
+    (tmp_path / "d.jsonl").write_text(json.dumps({"conversations": turns}) + "\n")
+    return {
+        "model_name_or_path": str(model),
+        "output_dir": str(tmp_path / "run"),
+        "data": {"train": str(tmp_path / "d.jsonl")},
+    }
+
+
+def early(plain: dict[str, Any]) -> Settings:
+    return check_early(parse_config(plain, "run.yaml"))
+
+
+def test_a_right_config_passes_and_writes_nothing(runnable: dict[str, Any], tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert early(runnable).model == runnable["model_name_or_path"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def without(folder: str, name: str) -> Any:
+    return lambda plain, here: (here / folder / name).unlink()
+
+
+def given(**more: Any) -> Any:
+    def give(plain: dict[str, Any], here: Path) -> None:
+        plain.update({k: v.format(here=here) if isinstance(v, str) else v for k, v in more.items()})
+
+    return give
+
+
+def written(name: str, text: str) -> Any:
+    def write(plain: dict[str, Any], here: Path) -> None:
+        (here / name).write_text(text)
+        plain["data"] = {"train": str(here / name)}
+
+    return write
+
+
+def rooted(plain: dict[str, Any], here: Path) -> None:
+    plain["data"] = {"train": {"path": plain["data"]["train"], "media_root": str(here / "nowhere")}}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (without("model", "config.json"), "config.json: no such file; expected a local model directory"),
+        (without("model", "tokenizer.json"), "no tokenizer there"),
+        (without("model", "model.safetensors"), "no weights there"),
+        (given(model_name_or_path="{here}/gone"), "expected a local model directory"),
+        (given(output_dir="{here}/d.jsonl/run"), "d.jsonl is a file"),
+        (given(output_dir="{here}/d.jsonl"), "d.jsonl is a file"),
+        (given(resume_from_checkpoint="{here}/checkpoint-3"), "no complete checkpoint there"),
+        (given(min_pixels=4), "min_pixels is Qwen2-VL's; max_dynamic_patch bounds a picture"),
+        (given(deepspeed="zero4"), "did you mean 'zero3'"),
+        (given(deepspeed="{here}/gone.json"), "gone.json: No such file"),
+        (given(recipe="chatt"), "did you mean 'chat'"),
+        (given(template="internvl3"), "did you mean 'internvl2_5'"),
+        (given(data={"train": "{here}/gone.jsonl"}), "no such file"),
+        (written("data.txt", "nowhere.json 1\n"), "no file at nowhere.json"),
+        (written("empty.jsonl", ""), "the file is empty"),
+        (rooted, "nowhere: no such directory"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_torch_is_needed(
+    runnable: dict[str, Any], tmp_path: Path, change: Any, told: str
+) -> None:
+    change(runnable, tmp_path)
+    with pytest.raises(UsageError) as caught:
+        early(runnable)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)

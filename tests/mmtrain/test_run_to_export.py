@@ -101,8 +101,14 @@ def test_check_says_ready_and_shows_what_carries_loss(config: Path) -> None:
     assert "logits differ by" in told
 
 
-def test_check_fails_on_long_samples_and_wrong_templates(config: Path) -> None:
-    told = mmtrain("check", str(config), "--no-step", "max_length=200", "template=phi3-chat", code=1)
+def test_check_fails_on_long_samples_and_wrong_templates(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mmtrain.cli.check import command
+
+    wrong = ["max_length=200", "template=phi3-chat"]
+    assert command(str(config), wrong, ranks=1, samples=1000, no_step=True) == 1
+    told = capsys.readouterr().out
     assert "samples are longer than max_length 200" in told
     assert "<|end|> is " in told
     assert "not ready: 2 steps failed" in told

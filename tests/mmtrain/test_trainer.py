@@ -224,6 +224,9 @@ def test_two_ranks_equal_one_with_doubled_accumulation(
     runs = [*matrix(base, tmp_path, 2, [2], SHORT[:1]), *matrix(base, tmp_path, 2, [3], SHORT[1:])]
     together = finish(start(runs, tmp_path, ranks=2), tmp_path, 500)
     agree(together, [found["alone-0"], found["alone-1"]])
+    # Each rank has measured every other sample for the rows that both share.
+    assert found["alone-1"]["measured"] > 0
+    assert together[1]["measured"] * 2 == found["alone-1"]["measured"]
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ def main(runs: str, out: str) -> None:
                 kill_at(run, kill_after)
             result = run.train()
             result["first_step"] = first
+            result["measured"] = run.measuring.measured if run.measuring is not None else 0
             run.close()
         except MMDataError as error:
             result = {"error": str(error), "kind": type(error).__name__}

@@ -13,6 +13,7 @@ from mmdata import Mixture
 from mmdata.errors import UsageError
 from mmdata.mixing.mixture import Member
 from mmtrain.data.loader import Jobs
+from mmtrain.data.measuring import one_by_one
 from mmtrain.data.order import Order, OrderHash, Place
 from mmtrain.data.packing import Rows, Size
 
@@ -65,7 +66,7 @@ def trained(world: int, batch: int, accumulation: int, seed: int = 3) -> tuple[l
     ends = []
     for rank in range(world):
         here = order(30, 20, epochs=2.0, seed=seed)
-        rows = Rows(here, lambda p: Size(1 + p % 7, 0), capacity=Size(16, 4), window=16)
+        rows = Rows(here, one_by_one(lambda p: Size(1 + p % 7, 0)), capacity=Size(16, 4), window=16)
         jobs = list(Jobs(here, rows, rank=rank, world=world, batch=batch, accumulation=accumulation))
         of_ranks.append([job.places for job in jobs])
         ends += [job.step.order_hash for job in jobs[-1:] if job.step]

@@ -17,6 +17,7 @@ from mmdata.mixing.mixture import Member
 from mmtrain.data.collate import packed, padded
 from mmtrain.data.encode import Encoded, Encoder, Size
 from mmtrain.data.internvl import InternVLMedia
+from mmtrain.data.measuring import one_by_one
 from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State, pack
 from mmtrain.data.sources import BadSample
@@ -41,7 +42,7 @@ def realistic(n: int) -> list[Size]:
 def test_rows_are_full_on_realistic_data() -> None:
     sizes = realistic(20_000)
     capacity = Size(16_384, 60)
-    rows = list(Rows(order(len(sizes)), sizes.__getitem__, capacity=capacity))
+    rows = list(Rows(order(len(sizes)), one_by_one(sizes.__getitem__), capacity=capacity))
     used = sum(sizes[p].tokens for row in rows for p in row) / (len(rows) * capacity.tokens)
     assert used >= 0.97
 
@@ -59,7 +60,7 @@ def test_every_sample_once_and_none_over_the_limit(
     rows = list(
         Rows(
             order(len(sizes), 2.0),
-            lambda p: sizes[p % len(sizes)],
+            one_by_one(lambda p: sizes[p % len(sizes)]),
             capacity=capacity,
             window=window,
             seed=seed,
@@ -77,7 +78,9 @@ def test_rows_go_on_from_any_place(at: int) -> None:
     sizes = realistic(300)
 
     def rows(state: State | None = None) -> Rows:
-        return Rows(order(300), sizes.__getitem__, capacity=Size(16_384, 48), window=64, state=state)
+        return Rows(
+            order(300), one_by_one(sizes.__getitem__), capacity=Size(16_384, 48), window=64, state=state
+        )
 
     whole = list(rows())
     first = rows()
@@ -88,7 +91,10 @@ def test_rows_go_on_from_any_place(at: int) -> None:
 
 def test_grouping_puts_like_lengths_together() -> None:
     sizes = realistic(512)
-    rows = [row[0] for row in Rows(order(512), sizes.__getitem__, group=8, capacity=Size(1, 1), window=256)]
+    rows = [
+        row[0]
+        for row in Rows(order(512), one_by_one(sizes.__getitem__), group=8, capacity=Size(1, 1), window=256)
+    ]
     assert sorted(rows) == list(range(512))
     padding = sum(8 * max(sizes[p].tokens for p in rows[i : i + 8]) for i in range(0, 512, 8))
     assert padding < 1.1 * sum(s.tokens for s in sizes)
@@ -97,10 +103,12 @@ def test_grouping_puts_like_lengths_together() -> None:
 def test_samples_that_cannot_be_used_never_keep_it_searching() -> None:
     bad = BadSample("a.jsonl", 3, "no such picture")
     with pytest.raises(DataError, match="whole epoch"):
-        Rows(order(5, None), lambda _: bad, capacity=Size(100, 4), window=2).take(1)
+        Rows(order(5, None), one_by_one(lambda _: bad), capacity=Size(100, 4), window=2).take(1)
     with pytest.raises(DataError, match=r"a.jsonl: record 3: no such picture \(on_bad_sample"):
-        Rows(order(5, None), lambda _: bad, capacity=Size(100, 4), stop=True).take(1)
-    rows = Rows(order(5), lambda p: bad if p % 2 else Size(50, 0), capacity=Size(100, 4), window=2)
+        Rows(order(5, None), one_by_one(lambda _: bad), capacity=Size(100, 4), stop=True).take(1)
+    rows = Rows(
+        order(5), one_by_one(lambda p: bad if p % 2 else Size(50, 0)), capacity=Size(100, 4), window=2
+    )
     assert sorted(p for row in rows for p in row) == [0, 2, 4]
     assert rows.bad == [bad, bad]
 
@@ -204,7 +212,7 @@ def test_no_segment_is_told_by_the_one_before(samples: list[Encoded], filler: En
 
 
 def test_samples_taken_are_those_given_out_however_far_the_window_looks_ahead() -> None:
-    rows = Rows(order(6, None), lambda _: Size(197, 7), capacity=Size(2048, 24), window=1024)
+    rows = Rows(order(6, None), one_by_one(lambda _: Size(197, 7)), capacity=Size(2048, 24), window=1024)
     seen = 0
     for _ in range(50):
         seen += len(rows.take(1)[0])
