@@ -19,6 +19,9 @@ def prepare() -> None:
         os.environ["MASTER_PORT"] = str(_free_port())
     import torch
 
+    # torch reads the variable when it is imported, which may be long ago. More threads than that spin as they wait for
+    # each other: on a busy machine they cost many times what they save.
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     cpu = not torch.cuda.is_available()
     if cpu:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")

@@ -80,7 +80,7 @@ def evaluate(
             said = _said(model, questions, media_root, text, max_new_tokens, batch_size)
         except (DataError, OSError) as error:
             if len(some) == 1:
-                part.bad.append(f"{data}: record {some[0].record}: {reason_of(error, data, some[0].record)}")
+                part.bad[some[0].record] = reason_of(error, data, some[0].record)
             else:
                 for one in some:
                     answer([one])
@@ -92,9 +92,10 @@ def evaluate(
     for done, record in enumerate(own, 1):
         try:
             sample = dataset.sample(record)
-            waiting.append(_Asked(record, list(_questions(sample, media_root))))
+            if questions := list(_questions(sample, media_root)):
+                waiting.append(_Asked(record, questions))
         except (DataError, OSError) as error:
-            part.bad.append(f"{data}: record {record}: {reason_of(error, data, record)}")
+            part.bad[record] = reason_of(error, data, record)
         if sum(len(one.questions) for one in waiting) >= batch_size or done == len(own):
             answer(waiting)
             waiting = []
@@ -104,14 +105,15 @@ def evaluate(
     for one in gathered(part, world):
         whole.extend(one)
     scores = whole.scorer.result()
+    bad = [f"{data}: record {record}: {reason}" for record, reason in sorted(whole.bad.items())]
     folder = None if output is None else Path(output)
     if folder is not None and rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / PREDICTIONS, whole.grounded)
         write_json(folder / PLAIN, whole.plain)
-        told = {"task": "grounding", "data": data, "text": text, **finite(scores), "bad": whole.bad}
+        told = {"task": "grounding", "data": data, "text": text, **finite(scores), "bad": bad}
         write_json(folder / SCORES, told)
-    return Evaluated(scores, whole.bad, folder, finite(scores))
+    return Evaluated(scores, bad, folder, finite(scores))
 
 
 def finite(scores: Scores) -> dict[str, Any]:
@@ -152,7 +154,7 @@ class _Part:
     """What was found of some records, in their order."""
 
     scorer: GroundingScorer = field(default_factory=GroundingScorer)
-    bad: list[str] = field(default_factory=list)
+    bad: dict[int, str] = field(default_factory=dict)
     grounded: list[dict[str, Any]] = field(default_factory=list)
     plain: list[dict[str, Any]] = field(default_factory=list)
 
@@ -169,7 +171,7 @@ class _Part:
 
     def extend(self, later: _Part) -> None:
         self.scorer.merge(later.scorer)
-        self.bad += later.bad
+        self.bad |= later.bad
         self.grounded += later.grounded
         self.plain += later.plain
 

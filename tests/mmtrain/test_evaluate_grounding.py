@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,27 +34,38 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scenes.write(folder, "mixed.json", records)
 
 
-@pytest.fixture(scope="module", params=["internvl", "qwen2_5_vl", "llava_onevision"])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An untrained model that likes to say [SEG]."""
-    from mmtrain.loading import Model
+def exported(family: str, folder: Path) -> Path:
+    """An untrained model as `mmtrain export` writes one."""
+    from mmtrain.export import describe
+    from mmtrain.recipes import grounding
+    from mmtrain.settings import from_plain
 
-    folder = tmp_path_factory.mktemp("models")
-    make_tiny(request.param, folder / "vlm")
+    made = make_tiny(family, folder / family).directory
     make_tiny_sam2(folder / "sam2", side=64)
     settings = {
         **RUN,
         "recipe": "grounding",
-        "model": str(folder / "vlm"),
+        "model": str(made),
         "output_dir": str(folder / "run"),
         "train": [],
         "section": {"decoder_name_or_path": str(folder / "sam2")},
     }
-    if request.param == "internvl":
+    if family == "internvl":
         settings["max_tiles"] = 2
     network, encoder = built(settings)
-    network.eval()
-    seg = network.seg_id
+    shutil.copytree(made, folder / "model")
+    grounding.save(network, folder / "model")
+    describe(from_plain(settings), encoder.template.name, folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture(scope="module", params=["internvl", "qwen2_5_vl", "llava_onevision"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An untrained model that likes to say [SEG]."""
+    import mmtrain
+
+    loaded = mmtrain.load(exported(request.param, tmp_path_factory.mktemp("models")))
+    seg = loaded.network.seg_id
 
     def likes(module: Any, inputs: Any, logits: Any) -> Any:
         # Where the sum of the logits is positive, [SEG] is the likeliest: some answers have masks, some places not.
@@ -61,8 +73,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         logits[..., seg] = torch.where(chosen, logits.max(-1).values + 1, logits[..., seg])
         return logits
 
-    network.vlm.lm_head.register_forward_hook(likes)
-    return Model("grounding", network, encoder)
+    loaded.network.vlm.lm_head.register_forward_hook(likes)
+    return loaded
 
 
 def scored(model: Any, data: Path, output: Path, text: str, batch: int) -> tuple[Any, list[Any], list[Any]]:
@@ -136,32 +148,12 @@ def test_parts_of_ranks_are_scored_as_the_whole() -> None:
 
 @pytest.mark.slow
 def test_two_processes_print_and_write_what_one_does(data: Path, tmp_path: Path) -> None:
-    from mmtrain.export import describe
-    from mmtrain.recipes import grounding
-    from mmtrain.settings import from_plain
-
-    make_tiny("internvl", tmp_path / "vlm")
-    make_tiny_sam2(tmp_path / "sam2", side=64)
-    settings = {
-        **RUN,
-        "recipe": "grounding",
-        "model": str(tmp_path / "vlm"),
-        "output_dir": str(tmp_path / "run"),
-        "train": [],
-        "max_tiles": 2,
-        "section": {"decoder_name_or_path": str(tmp_path / "sam2")},
-    }
-    network, encoder = built(settings)
-    import shutil
-
-    shutil.copytree(tmp_path / "vlm", tmp_path / "model")
-    grounding.save(network, tmp_path / "model")
-    describe(from_plain(settings), encoder.template.name, tmp_path / "model")
+    folder = exported("internvl", tmp_path)
     told, written = [], []
     for name, more in (("one", []), ("two", ["--nproc", "2", "--batch-size", "2"])):
         words = [
             "evaluate",
-            str(tmp_path / "model"),
+            str(folder),
             "--task",
             "grounding",
             "--data",

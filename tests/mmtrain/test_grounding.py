@@ -350,7 +350,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
 def test_every_family_grounds(
     family: str, dtype: str, data: dict[str, Path], models: Path, tmp_path: Path
 ) -> None:
-    """Packed and padded give one loss, and a given answer gets a mask for each [SEG] at the picture's size."""
+    """Packed and padded give one loss, which falls, and a given answer gets a mask for each [SEG] at the picture's size."""
     from mmtrain.data.sources import Reader
     from mmtrain.loading import Model
     from mmtrain.recipes import grounding
@@ -371,24 +371,60 @@ def test_every_family_grounds(
             terms = grounding.loss(model, batch)
         found.append({name: float(term.total) for name, term in terms.items()})
     assert found[0] == pytest.approx(found[1], rel=1e-5 if dtype == "fp32" else 0.02)
+    if dtype == "fp32":
+        optimizer = torch.optim.AdamW(grounding.groups(model, from_plain(settings)))
+        for _ in range(6):
+            optimizer.zero_grad()
+            learned(model, batch, grounding)
+            optimizer.step()
+        with torch.no_grad():
+            later = grounding.loss(model, batch)
+        for name in ("ce", "dice"):
+            assert float(later[name].total) < 0.95 * found[1][name]
     sample = Reader(from_plain(settings).train, encoder, max_length=256).sample(0, 1)
     answer = Model("grounding", model.eval(), encoder).follow(sample, 1, root=str(data["rle"].parent))
     assert answer.text == "The <p> red square </p> [SEG] and the <p> corner </p> [SEG]."
     assert answer.masks.shape == (2, 64, 74)
 
 
-def test_the_preflight_stops_mismatches_with_file_record_and_reason(
-    models: Path, data: dict[str, Path], tmp_path: Path
-) -> None:
+def wrong_records(data: dict[str, Path], folder: Path, kind: str) -> tuple[Path, list[str]]:
+    """A file of records that cannot be trained on, each in its own way, and what must be said of each."""
     import numpy as np
 
     from mmdata import masks
+
+    records = json.loads(data[kind].read_text())
+    answer = records[0]["conversations"][1]["value"]
+    changes: list[tuple[dict[str, Any], str]]
+    if kind == "rle":
+        changes = [
+            ({"segmentation": [masks.encode(np.ones((10, 12), np.uint8))]}, "10 x 12, its picture 60 x 80"),
+            ({"conversations": scenes.turns("<ImageHere>Where?", answer + " <p> b </p> [SEG]")}, "[SEG]"),
+            ({"conversations": scenes.turns("<ImageHere>Where?", "Nowhere.")}, "[SEG]"),
+            ({"segmentation": [{"size": [60, 80], "counts": "zz"}]}, "mask"),
+            ({"conversations": [{"from": "human", "value": 1}]}, "value"),
+        ]
+    else:
+        (folder / "two.json").write_text(json.dumps({"polygons": [[[[1, 1], [5, 1], [5, 5]]]] * 2}))
+        changes = [
+            ({"polygons": str(folder / "two.json")}, "has 2 masks, the answers have 1 [SEG]"),
+            ({"polygons": "nowhere.json"}, "no such polygon file"),
+            ({"conversations": scenes.turns("<ImageHere>Is it [SEG]?", answer)}, "in a question"),
+            ({"image": "nowhere.png"}, "nowhere.png"),
+            ({"conversations": scenes.turns("<ImageHere>Where is it?" * 99, answer)}, "longer"),
+        ]
+    wrong = [{**records[0], **one} for one, _ in changes]
+    return scenes.write(folder, f"{kind}.json", [*wrong, records[1]]), [reason for _, reason in changes]
+
+
+@pytest.mark.parametrize("kind", ["rle", "polygons"])
+def test_the_preflight_stops_mismatches_with_file_record_and_reason(
+    kind: str, models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
     from mmtrain.config import parse_config
     from mmtrain.preflight import preflight
 
-    records = json.loads(data["rle"].read_text())
-    records[2]["segmentation"] = [masks.encode(np.ones((10, 12), np.uint8))]
-    path = scenes.write(tmp_path, "wrong.json", records)
+    path, reasons = wrong_records(data, tmp_path, kind)
     config = {
         "model_name_or_path": str(models / "vlm"),
         "output_dir": str(tmp_path / "run"),
@@ -396,17 +432,36 @@ def test_the_preflight_stops_mismatches_with_file_record_and_reason(
         "grounding": {"decoder_name_or_path": str(models / "sam2")},
         "bf16": False,
         "max_length": 256,
-        "data": {"train": {"path": str(path), "media_root": str(data["rle"].parent)}},
+        "data": {"train": {"path": str(path), "media_root": str(data[kind].parent)}},
     }
     steps = {step.name: step for step in preflight(parse_config(config, "run.yaml"), step=False)}
     assert steps["data"].verdict == "failed"
-    assert any("G16" in line for line in steps["data"].lines)
     assert steps["lengths"].verdict == "failed"
-    (line,) = [line for line in steps["lengths"].lines if "record 2" in line]
-    assert str(path) in line
-    assert "10 x 12" in line
-    assert "68 x 68" in line
-    config["grounding"] = {"decoder_name_or_path": str(tmp_path)}
+    for number, reason in enumerate(reasons):
+        found = [line for line in steps["lengths"].lines if f"record {number}:" in line]
+        if reason == "longer":
+            assert not found
+            assert any("1 samples are longer than max_length 256" in line for line in steps["lengths"].lines)
+            continue
+        (line,) = found
+        assert reason in line
+        assert line.count(str(path)) == 1  # a record that cannot be decoded names itself too
+        assert line.count("record ") == 1
+
+
+def test_the_preflight_tells_that_there_is_no_decoder(
+    models: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    from mmtrain.config import parse_config
+    from mmtrain.preflight import preflight
+
+    config = {
+        "model_name_or_path": str(models / "vlm"),
+        "output_dir": str(tmp_path / "run"),
+        "recipe": "grounding",
+        "grounding": {"decoder_name_or_path": str(tmp_path)},
+        "data": {"train": {"path": str(data["rle"])}},
+    }
     (only,) = preflight(parse_config(config, "run.yaml"), step=False)
     assert only.verdict == "failed"
     assert "no mask decoder there" in only.lines[0]
