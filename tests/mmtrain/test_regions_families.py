@@ -242,6 +242,7 @@ def colours(
         best.step()
         if loss.item() < 0.05:
             break
+    network.vlm.set_attn_implementation("sdpa")  # as `mmtrain.load`: training's own knows no padding on the left
     return network.eval(), encoder, samples, root
 
 
@@ -287,6 +288,44 @@ def test_answers_follow_the_masks(
     assert again.merging == network.merging
     reloaded = Model("regions", again, encoder)
     assert [reloaded.reply(one, root=root, max_new_tokens=8).text for one in every[:2]] == alone[:2]
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
+def test_answers_have_the_rotary_positions_of_training(
+    family: str, models: dict[str, Path], data: dict[str, Path]
+) -> None:
+    """Token by token against the whole sequence each time, placed as in training; alone and in a batch."""
+    from mmtrain.loading import Model
+
+    network, encoder = built(models[family])
+    with torch.no_grad():
+        network.vlm.lm_head.weight.normal_(generator=torch.Generator().manual_seed(0))
+    network.eval()
+    network.vlm.set_attn_implementation("sdpa")  # as `mmtrain.load`: training's own knows no padding on the left
+    root = str(data["v1"].parent)
+    samples = [mmdata.open(str(data[kind]), format="videorefer").sample(2) for kind in ("v1", "image")]
+    samples = [dataclasses.replace(one, turns=one.turns[:1], objects=one.objects) for one in samples]
+    asked = Model("regions", network, encoder)
+    expected = []
+    for one in samples:
+        ids, _, media = encoder.prompt(one, root)
+        rotary = media.pop("rotary")
+        inputs = {key: torch.from_numpy(value) for key, value in media.items()}
+        for _ in range(5):
+            plain = np.arange(len(ids))
+            more = rotary[:, -1:] + 1 + np.arange(len(ids) - rotary.shape[1])
+            placed = np.concatenate([plain[None], np.concatenate([rotary, more], 1)])[:, None]
+            with torch.no_grad():
+                logits = network(
+                    torch.from_numpy(ids)[None],
+                    position_ids=torch.from_numpy(placed),
+                    use_cache=False,
+                    **inputs,
+                ).logits
+            ids = np.append(ids, int(logits[0, -1].argmax()))
+        expected.append(asked._text(ids[rotary.shape[1] :]))
+    assert [asked.reply(one, root=root, max_new_tokens=5).text for one in samples] == expected
+    assert asked.answers(samples, root=root, max_new_tokens=5) == expected
 
 
 def source(data: dict[str, Path], kind: str) -> dict[str, str]:
