@@ -242,7 +242,9 @@ def colours(
         best.step()
         if loss.item() < 0.05:
             break
-    network.vlm.set_attn_implementation("sdpa")  # as `mmtrain.load`: training's own knows no padding on the left
+    network.vlm.set_attn_implementation(
+        "sdpa"
+    )  # as `mmtrain.load`: training's own knows no padding on the left
     return network.eval(), encoder, samples, root
 
 
@@ -301,7 +303,9 @@ def test_answers_have_the_rotary_positions_of_training(
     with torch.no_grad():
         network.vlm.lm_head.weight.normal_(generator=torch.Generator().manual_seed(0))
     network.eval()
-    network.vlm.set_attn_implementation("sdpa")  # as `mmtrain.load`: training's own knows no padding on the left
+    network.vlm.set_attn_implementation(
+        "sdpa"
+    )  # as `mmtrain.load`: training's own knows no padding on the left
     root = str(data["v1"].parent)
     samples = [mmdata.open(str(data[kind]), format="videorefer").sample(2) for kind in ("v1", "image")]
     samples = [dataclasses.replace(one, turns=one.turns[:1], objects=one.objects) for one in samples]
