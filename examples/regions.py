@@ -2,7 +2,7 @@
 
 Generates videos of moving shapes as VideoRefer records of both dialects, trains a tiny model from random weights with
 `mmtrain`, and asks it about videos that it never saw: multiple choice in the layout of VideoRefer-Bench-Q, then the same
-questions with the masks of the two objects swapped.
+questions with the masks of the two objects swapped. A picture shows one of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -147,6 +148,30 @@ def make(folder: Path, train: int, held_out: int) -> None:
             (home / "swapped.json").write_text(json.dumps(swapped))
 
 
+def picture(model: Any, folder: Path) -> Path:
+    """Ask about two objects of the first held-out video, with masks on two frames, and draw what was asked and answered."""
+    from mmtrain.predict import predict
+
+    home = folder / "held-out"
+    entries = json.loads((home / "questions.json").read_text())
+    entry = next(one for one in entries if len(one["annotation"]) == 2)
+    regions = []
+    for number, own in enumerate(entry["annotation"]):
+        paths = []
+        for frame in ("0", str(FRAMES - 1)):
+            path = folder / f"mask-{number}-{frame}.png"
+            Image.fromarray(masks.decode(own[frame]["segmentation"]) * np.uint8(255)).save(path)
+            paths.append(f"{frame}={path}")
+        regions.append(",".join(paths))
+    question = f"\n{entry['Question']} {' '.join(entry['options'])}{CHOOSE}".replace("<region>", "[<region>]")
+    video_of = str(home / entry["video"])
+    done = predict(
+        model, video_of, question, folder / "picture", regions=regions, video=True, max_new_tokens=8
+    )
+    assert done.overlay is not None
+    return done.overlay
+
+
 def run(*words: str) -> None:
     """A verb of mmtrain, as on the command line."""
     print("$ mmtrain", *words, flush=True)
@@ -212,6 +237,9 @@ def main(folder: Path, steps: int, videos: int, held_out: int) -> float:
         kinds = {kind: one.value for kind, one in found.scores.cards["upstream"].kinds.items()}
         print(f"{asked.name}: accuracy {score.value:.3f} of {score.rows} {kinds}")
         accuracies[name] = float(score.value or 0.0)
+    print(f"picture: {picture(model, folder)}")
+    used = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"{used:.0f} s of computing in all")
     print(f"{trained:.0f} s from nothing to the model")
     return accuracies["questions"]
 

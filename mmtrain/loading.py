@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mmdata.errors import DataError, UsageError
-from mmtrain.data.encode import media_path
+from mmtrain.data.encode import ROTARY, media_path
 from mmtrain.data.pictures import header_size, load_rgb
 from mmtrain.pointing import asked
 from schemas.sample import (
@@ -42,11 +42,14 @@ class Answer:
 
 
 class _Prompt(NamedTuple):
-    """A conversation up to where the answer begins: its ids (P,), those of the answer (A,), and the pictures' inputs."""
+    """A conversation up to where the answer begins: its ids (P,), those of the answer (A,), the pictures' inputs, and rotary
+    positions (3, P) where the family has them.
+    """
 
     ids: npt.NDArray[np.int64]
     answer: npt.NDArray[np.int64]
     media: dict[str, npt.NDArray[Any]]
+    rotary: npt.NDArray[np.int64] | None = None
 
 
 class Model:
@@ -180,7 +183,8 @@ class Model:
 
     def _prompt(self, sample: Sample, root: str | None, answer: SampleTurn | None) -> _Prompt:
         """Inputs up to where the answer begins, and the ids of the answer."""
-        return _Prompt(*self.encoder.prompt(sample, root, answer))
+        ids, said, media = self.encoder.prompt(sample, root, answer)
+        return _Prompt(ids, said, media, media.pop(ROTARY, None))
 
     def _generated(self, prompts: Sequence[_Prompt], most: int) -> list[npt.NDArray[np.int64]]:
         """Ids that follow each prompt, the likeliest each time; shorter prompts are padded on the left."""
@@ -201,6 +205,13 @@ class Model:
             for key, value in prompt.media.items():
                 media.setdefault(key, []).append(value)
         inputs = {"input_ids": ids, "attention_mask": mask}
+        if prompts[0].rotary is not None:
+            # As in training; answers count on from the last of each. transformers would count a picture's tokens as text.
+            positions = np.repeat((mask.cumsum(1) - 1).clip(0)[None], 4, 0)
+            for row, prompt in enumerate(prompts):
+                assert prompt.rotary is not None
+                positions[1:, row, length - len(prompt.ids) :] = prompt.rotary
+            inputs["position_ids"] = positions
         inputs |= {key: np.concatenate(values) for key, values in media.items()}
         with torch.inference_mode():
             made = vlm.generate(

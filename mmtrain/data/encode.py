@@ -20,6 +20,10 @@ IGNORED = -100
 """Label of a token without loss."""
 
 
+ROTARY = "rotary"
+"""Of a prompt: positions (3, P) int64 as in training, which transformers' ``generate`` would not count so."""
+
+
 class Size(NamedTuple):
     """What a sample costs."""
 
@@ -162,7 +166,8 @@ class Encoder:
             answer: the turn that follows; None: some text.
 
         Returns:
-            Ids (P,), ids (A,) and inputs as in `Encoded.media`.
+            Ids (P,), ids (A,) and inputs as in `Encoded.media`; where a family has them, rotary positions (3, P) under
+            `ROTARY`.
 
         Raises:
             DataError: as `encode`.
@@ -172,7 +177,7 @@ class Encoder:
         )  # what stands before does not depend on it
         encoded = Encoder.encode(self, replace(sample, turns=[*sample.turns, answer], objects=[]), root)
         last = np.flatnonzero(np.diff((encoded.labels != IGNORED).astype(np.int8), prepend=0) == 1)[-1]
-        return encoded.input_ids[:last], encoded.input_ids[last:], encoded.media
+        return prompt_of(encoded, int(last))
 
     def row(self, ids: npt.NDArray[np.int64], media: dict[str, npt.NDArray[Any]]) -> Encoded:
         """A conversation without labels of ids (L,) and the inputs of its pictures: what `prompt` gives, and an answer."""
@@ -269,6 +274,16 @@ class Encoder:
             parts.append(text)
             at += len(text)
         return "".join(parts), spans, repeats
+
+
+def prompt_of(
+    encoded: Encoded, last: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+    """A sample cut in two, see `Encoder.prompt`; the answer begins with token `last`."""
+    media = dict(encoded.media)
+    if encoded.positions is not None:
+        media[ROTARY] = encoded.positions[:, :last]
+    return encoded.input_ids[:last], encoded.input_ids[last:], media
 
 
 def media_path(path: str, root: str | None) -> str:

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from mmdata.errors import DataError
 from mmdata.masks.placed import DrawnMask, MaskSource, ascending
 from mmdata.masks.rle import runs
-from mmtrain.data.encode import IGNORED, Encoded, Encoder, Size, Tiles, media_path
+from mmtrain.data.encode import IGNORED, Encoded, Encoder, Size, Tiles, media_path, prompt_of
 from mmtrain.data.pictures import header_size
 from mmtrain.data.refer_frames import facts_of
 from schemas.sample import PhrasePart, RegionPart, SampleTurn, TextPart
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 REGION = "<region>"
 """Stands for an object; VideoRefer adds it to the vocabulary."""
-
-ROTARY = "region_positions"
-"""Of a prompt, where a family has them: rotary positions (P, 3) int64 as in training, which the model would not count so."""
 
 
 class Merging(NamedTuple):
@@ -143,10 +140,7 @@ class RegionsEncoder(Encoder):
         whole = replace(sample, turns=[*sample.turns, answer])
         encoded = self._encoded(whole, regions(whole, root, every=False), root, None)
         last = np.flatnonzero(np.diff((encoded.labels != IGNORED).astype(np.int8), prepend=0) == 1)[-1]
-        media = dict(encoded.media)
-        if encoded.positions is not None:
-            media[ROTARY] = np.ascontiguousarray(encoded.positions[:, :last].T)
-        return encoded.input_ids[:last], encoded.input_ids[last:], media
+        return prompt_of(encoded, int(last))
 
     def unexpanded(self, sample: Sample, root: str | None = None) -> tuple[str, list[int]]:
         """See `Encoder.unexpanded`; a ``<region>`` is one token too."""

@@ -73,7 +73,8 @@ class HasCanvases(Protocol):
 
 def even(pixels: int, parts: int) -> Floats:
     """Edges of so many equal parts."""
-    return np.arange(parts + 1) * (pixels / parts)
+    edges: Floats = np.arange(parts + 1, dtype=np.float64) * (pixels / parts)
+    return edges
 
 
 def tiled(rows: int, columns: int, side: int, first: int) -> Ints:

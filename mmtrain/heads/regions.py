@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 from torch import nn
 
-from mmtrain.data.regions import MEAN, ROTARY, Merging
+from mmtrain.data.regions import MEAN, Merging
 from mmtrain.heads.regions_features import VIEWS, changed, watched
 
 
@@ -137,17 +137,8 @@ class Regional(nn.Module):
         return filled
 
     def generate(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
-        """As transformers' ``generate``: ids (B, L + answer); shorter prompts are padded on the left.
-
-        With the family's rotary positions of the prompts (`mmtrain.data.regions.ROTARY`) answers count on from there.
-        """
+        """As transformers' ``generate``: ids (B, L + answer); shorter prompts are padded on the left."""
         own = {key: inputs.pop(key) for key in list(inputs) if key.startswith("region_")}
-        rotary = own.pop(ROTARY, None)
-        if rotary is not None:
-            plain = (attention_mask.cumsum(1) - 1).clamp_min(0)
-            positions = plain[None].repeat(4, 1, 1)
-            positions[1:, attention_mask.bool()] = rotary.T
-            inputs["position_ids"] = positions
         with self._regions(input_ids, own, inputs):
             made: torch.Tensor = self.vlm.generate(
                 input_ids=input_ids, attention_mask=attention_mask, **inputs

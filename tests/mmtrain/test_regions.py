@@ -389,8 +389,8 @@ def test_two_ranks_equal_one_on_mixed_batches_in_every_stage(
     """Text, pictures and regions in any mixture over the ranks; no stage waits for ever, all give one process's losses."""
     start, finish = launch
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = finish(start(matrix(model, data, one, 2, [0]), one), one, 500)
-    together = finish(start(matrix(model, data, two, 1, [0, 2, 3]), two, ranks=2), two, 550)
+    alone = finish(start(matrix(model, data, one, 2, [0]), one), one, 900)
+    together = finish(start(matrix(model, data, two, 1, [0, 2, 3]), two, ranks=2), two, 1800)
     for number, result in enumerate(together):
         expected = alone[number % len(CASES)]
         assert losses(result) == pytest.approx(losses(expected), rel=5e-5)
@@ -410,9 +410,9 @@ def test_a_killed_run_goes_on_bit_for_bit(
     more = {"max_steps": 6, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
     whole, cut = (plain(model, data, tmp_path / name, **more) for name in ("whole", "cut"))
     killed = start([{**cut, "kill_after": 5}], tmp_path / "killed", 2)
-    killed.communicate(timeout=500)
+    killed.communicate(timeout=900)
     assert killed.returncode != 0
-    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 500)
+    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 900)
     assert resumed["first_step"] == 4
     assert losses(resumed) == losses(expected)
     assert resumed["order_hash"] == expected["order_hash"]

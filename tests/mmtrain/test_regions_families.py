@@ -242,6 +242,9 @@ def colours(
         best.step()
         if loss.item() < 0.05:
             break
+    network.vlm.set_attn_implementation(
+        "sdpa"
+    )  # as `mmtrain.load`: training's own knows no padding on the left
     return network.eval(), encoder, samples, root
 
 
@@ -287,3 +290,127 @@ def test_answers_follow_the_masks(
     assert again.merging == network.merging
     reloaded = Model("regions", again, encoder)
     assert [reloaded.reply(one, root=root, max_new_tokens=8).text for one in every[:2]] == alone[:2]
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
+def test_answers_have_the_rotary_positions_of_training(
+    family: str, models: dict[str, Path], data: dict[str, Path]
+) -> None:
+    """Token by token against the whole sequence each time, placed as in training; alone and in a batch."""
+    from mmtrain.loading import Model
+
+    network, encoder = built(models[family])
+    with torch.no_grad():
+        network.vlm.lm_head.weight.normal_(generator=torch.Generator().manual_seed(0))
+    network.eval()
+    network.vlm.set_attn_implementation(
+        "sdpa"
+    )  # as `mmtrain.load`: training's own knows no padding on the left
+    root = str(data["v1"].parent)
+    samples = [mmdata.open(str(data[kind]), format="videorefer").sample(2) for kind in ("v1", "image")]
+    samples = [dataclasses.replace(one, turns=one.turns[:1], objects=one.objects) for one in samples]
+    asked = Model("regions", network, encoder)
+    expected = []
+    for one in samples:
+        ids, _, media = encoder.prompt(one, root)
+        rotary = media.pop("rotary")
+        inputs = {key: torch.from_numpy(value) for key, value in media.items()}
+        for _ in range(5):
+            plain = np.arange(len(ids))
+            more = rotary[:, -1:] + 1 + np.arange(len(ids) - rotary.shape[1])
+            placed = np.concatenate([plain[None], np.concatenate([rotary, more], 1)])[:, None]
+            with torch.no_grad():
+                logits = network(
+                    torch.from_numpy(ids)[None],
+                    position_ids=torch.from_numpy(placed),
+                    use_cache=False,
+                    **inputs,
+                ).logits
+            ids = np.append(ids, int(logits[0, -1].argmax()))
+        expected.append(asked._text(ids[rotary.shape[1] :]))
+    assert [asked.reply(one, root=root, max_new_tokens=5).text for one in samples] == expected
+    assert asked.answers(samples, root=root, max_new_tokens=5) == expected
+
+
+def source(data: dict[str, Path], kind: str) -> dict[str, str]:
+    dialect = "videorefer-vl3" if kind == "vl3" else "videorefer"
+    return {"path": str(data[kind]), "media_root": str(data[kind].parent), "format": dialect}
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl", "llava_onevision"])
+def test_the_preflight_measures_what_training_gets(
+    family: str, models: dict[str, Path], data: dict[str, Path], tmp_path: Path
+) -> None:
+    """Videos, pictures, text, both dialects; then a record that does not fit."""
+    import json
+
+    from mmtrain.config import parse_config
+    from mmtrain.preflight import preflight
+
+    config: dict[str, Any] = {
+        "model_name_or_path": str(models[family]),
+        "output_dir": str(tmp_path / "run"),
+        "recipe": "regions",
+        "regions": {"merge": "clusters", "tokens": 3},
+        "bf16": False,
+        "max_length": 512,
+        "video_frames": 2,
+        "data": {"train": [source(data, kind) for kind in data]},
+    }
+    steps = {step.name: step for step in preflight(parse_config(config, "run.yaml"), step=False)}
+    assert {name: step.verdict for name, step in steps.items() if step.verdict == "failed"} == {}
+    encoder = built(models[family], section={"merge": "clusters", "tokens": 3})[1]
+    for kind in data:
+        one = mmdata.open(str(data[kind]), format=source(data, kind)["format"]).sample(0)
+        assert (
+            encoder.measure(one, str(data[kind].parent)) == encoder.encode(one, str(data[kind].parent)).size
+        )
+    records = json.loads(data["v1"].read_text())
+    records[2]["annotation"][0] = {"17": region_scenes.rle(0, 1)}
+    wrong = region_scenes.write(tmp_path, "wrong.json", records)
+    config["data"] = {"train": {**source(data, "v1"), "path": str(wrong)}}
+    steps = {step.name: step for step in preflight(parse_config(config, "run.yaml"), step=False)}
+    assert steps["lengths"].verdict == "failed"
+    assert "wrong.json: record 2: object 0: frame 17 is out of range" in "\n".join(steps["lengths"].lines)
+
+
+@pytest.mark.slow
+def test_two_ranks_under_zero_3_equal_one_and_come_back_from_their_export(
+    models: dict[str, Path], data: dict[str, Path], tmp_path: Path, launch: Any
+) -> None:
+    from recipe_runs import RUN, ZERO, losses
+
+    import mmtrain
+    from mmtrain.export import export
+
+    start, finish = launch
+    families = ["qwen2_5_vl", "llava_onevision"]
+
+    def runs(name: str, accumulation: int, stage: int) -> list[dict[str, Any]]:
+        return [
+            {
+                **RUN,
+                "model": str(models[family]),
+                "output_dir": str(tmp_path / name / family),
+                "recipe": "regions",
+                "train": [source(data, kind) for kind in data],
+                "max_length": 300,
+                "packing_window": 4,
+                "video_frames": 2,
+                "gradient_accumulation_steps": accumulation,
+                "deepspeed": ZERO[stage],
+                "section": {"merge": "tokens"},
+            }
+            for family in families
+        ]
+
+    alone = finish(start(runs("one", 2, 0), tmp_path / "a"), tmp_path / "a", 900)
+    together = finish(start(runs("two", 1, 3), tmp_path / "b", ranks=2), tmp_path / "b", 900)
+    for family, one, two in zip(families, alone, together, strict=True):
+        assert np.array(losses(two, "loss")) == pytest.approx(np.array(losses(one, "loss")), rel=5e-5)
+        assert one["order_hash"] == two["order_hash"]
+        export(tmp_path / "two" / family, tmp_path / "model" / family)
+        loaded = mmtrain.load(tmp_path / "model" / family)
+        question = mmdata.open(str(data["v1"]), format="videorefer").sample(2)
+        question.turns = question.turns[:1]
+        assert isinstance(loaded.reply(question, root=str(data["v1"].parent), max_new_tokens=3).text, str)
