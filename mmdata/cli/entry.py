@@ -68,6 +68,9 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
     """
     from mmdata.errors import MMDataError
 
+    for stream_name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream_name) is None:  # closed by the caller; no data file may get its number
+            setattr(sys, stream_name, open(os.devnull, mode))  # noqa: SIM115 - open until the end
     warnings.showwarning = _shown(name, warnings.showwarning)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character of the data shows its escape.
