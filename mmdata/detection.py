@@ -257,6 +257,9 @@ def choose(detection: Detection, among: tuple[str, ...] = ()) -> Format:
         names = " or ".join(c.format for c in rivals)
         raise AmbiguousFormat(f"{detection.path}: may be {names}; say which with --format")
     why = f" ({detection.otherwise})" if detection.otherwise else ""
+    weak = [c.format for c in detection.candidates if 0 < c.confidence == detection.candidates[0].confidence]
+    if weak and not why:
+        why = f" (its records are too plain to tell: perhaps {', '.join(weak)})"
     raise UsageError(
         f"{detection.path}: no known format{why}; see `mmdata formats`, or say which with --format"
     )

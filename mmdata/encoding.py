@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmdata.errors import DataError
+from mmdata.io.streams import read_whole
 from schemas.sample import BoxMask, Mask, PolygonMask, RasterRule, RLEMask, Sample
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
+
+MOST_FILE = 64 << 20
+"""Bytes of a polygon file; validation does not look at a longer one either."""
 
 
 class CannotEncode(DataError):
@@ -196,8 +200,7 @@ class Encoding:
         """
         if path not in self.files:
             try:
-                with open(self.locate(path), "rb") as file:
-                    self.files[path] = file.read()
+                self.files[path] = read_whole(self.locate(path), MOST_FILE)
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise CannotEncode("G13", f"the file {path} cannot be read: {reason}") from None

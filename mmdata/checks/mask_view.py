@@ -206,16 +206,12 @@ class _ObjectsOfFile(Sequence[Owner]):
 
 
 def _polygon_file(path: str) -> PolygonFile | None:
-    import os
-
     from mmdata.checks.sidecars import MAX_BYTES
+    from mmdata.io.streams import read_whole
     from mmdata.masks.rings import PolygonFileError, load_polygon_file
 
     try:
-        if os.path.getsize(path) > MAX_BYTES:
-            return None
-        with open(path, "rb") as file:
-            return load_polygon_file(file.read())
+        return load_polygon_file(read_whole(path, MAX_BYTES))
     except (OSError, ValueError, PolygonFileError):
         return None  # G08 and G13 say why
 

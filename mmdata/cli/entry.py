@@ -68,6 +68,9 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
     """
     from mmdata.errors import MMDataError
 
+    for stream_name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream_name) is None:  # closed by the caller; no data file may get its number
+            setattr(sys, stream_name, open(os.devnull, mode))  # noqa: SIM115 - open until the end
     warnings.showwarning = _shown(name, warnings.showwarning)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character of the data shows its escape.
@@ -76,7 +79,7 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
         code = _invoke(name, load(), sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except MMDataError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {_on_one_line(str(error))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
@@ -86,9 +89,17 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except OSError as error:
-        print(f"{name}: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        said = f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")
+        print(f"{name}: {_on_one_line(said)}", file=sys.stderr)
         code = 2
     sys.exit(code)
+
+
+def _on_one_line(text: str) -> str:
+    """A path may hold line breaks and what repaints the screen; they are shown as escapes."""
+    return "".join(
+        c if c.isprintable() or c in "\u200c\u200d" else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def _shown(name: str, usual: Callable[..., None]) -> Callable[..., None]:

@@ -31,7 +31,7 @@ def command(
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", "--force", help="Start anew where the directory holds other masks."),
+        typer.Option("--force", "--overwrite", help="Start anew where the directory holds other masks."),
     ] = False,
 ) -> int:
     """Write masks that people can open; run again, it goes on where it stopped."""

@@ -27,7 +27,7 @@ from mmdata.converting.report import Conversion
 from mmdata.converting.targets import mixture_of, target, writes
 from mmdata.converting.task import Task
 from mmdata.encoding import EncodeOptions
-from mmdata.errors import UnknownName, UsageError
+from mmdata.errors import MMDataError, UnknownName, UsageError
 from mmdata.format import all_formats
 from mmdata.options import Options
 from mmdata.plan import DataSet, MixtureFile, Plan, make_plan
@@ -166,6 +166,7 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
         [task.path for task in tasks],
         [task.listed_in for task in tasks],
     )
+    fresh = not os.path.exists(tasks[0].folder)
     sink = Output(tasks, tasks[0].folder, mark)
     try:
         convert_all(tasks, sink, jobs)
@@ -177,6 +178,11 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
             files += [(name, text.encode()) for name, text in format.described(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]
         report = sink.finish(files, said)
+    except MMDataError:
+        if fresh:  # the same command would end here again: there is nothing to go on with
+            sink.close()
+            shutil.rmtree(tasks[0].folder, ignore_errors=True)
+        raise
     finally:
         sink.close()
     sink.publish(final)

@@ -11,7 +11,9 @@ def what_is(evidence: Evidence) -> str | None:
         return "the file is empty"
     first = next((r for r in evidence.records if isinstance(r, dict)), None)
     if first is None:
-        return "no record" if evidence.container in ("array", "jsonl") else None
+        if evidence.container not in ("array", "jsonl"):
+            return None
+        return "no record" if len(evidence.head) < 1 << 20 else "no record ends in its first MiB"
     if isinstance(first.get("polygons"), list) and "conversations" not in first:
         return "a GeoPixel polygon file, which is read through the record that names it"
     if {"images", "annotations"} <= first.keys():

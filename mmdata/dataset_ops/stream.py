@@ -317,7 +317,7 @@ def check_output(path: str, *, inputs: Sequence[str], force: bool) -> None:
     if any(target == os.path.realpath(local_path(p)) for p in inputs if p != "-"):
         raise UsageError(f"{path}: is an input; write to another file")
     if os.path.lexists(target) and not force:
-        raise UsageError(f"{path}: exists; --force replaces it")
+        raise UsageError(f"{path}: is there already; --force replaces it")
 
 
 def twice_readable(path: str, verb: str) -> None:

@@ -262,6 +262,24 @@ def nearest(path: str) -> str:
     return f"; did you mean {os.path.join(folder, near[0])!r}?" if near else ""
 
 
+def read_whole(path: str, most: int) -> bytes:
+    """The bytes of a local file that other data name.
+
+    Raises:
+        OSError: it cannot be opened, is no regular file (a pipe would wait for a writer for ever, a device never ends),
+            or is longer than ``most`` bytes.
+    """
+    with open(
+        os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
+    ) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("not a regular file")
+        if found.st_size > most:
+            raise OSError(f"longer than {most >> 20} MiB")
+        return file.read(most + 1)
+
+
 def reason(error: Exception) -> str:
     """What an exception says, without its number and its file name."""
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

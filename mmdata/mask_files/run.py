@@ -183,7 +183,7 @@ class _Job:
         if next(lines, None) != self.settings:
             raise UsageError(
                 f"{self._path(INDEX)} is of another file, an older state of it or other settings: "
-                "choose another directory or --overwrite"
+                "choose another directory or --force"
             )
         whole = self.to != "coco" or os.path.isfile(self._path(COCO_FILE))
         for entry in lines:
@@ -217,7 +217,7 @@ class _Job:
                     if line != {"settings": self.settings}:
                         raise UsageError(
                             f"{path} is of an unfinished run over another file, an older state of it or other "
-                            "settings: choose another directory or --overwrite"
+                            "settings: choose another directory or --force"
                         )
                 elif line.get("record") != done or not self._complete(line):
                     break

@@ -5,7 +5,6 @@ The one place that says in which order a sample's masks come, where their rings 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -208,20 +207,18 @@ class MaskSource:
         return self.picture(sample, media)
 
     def _polygons(self, mask: PolygonMask) -> PolygonFile:
+        from mmdata.io.streams import read_whole
         from mmdata.masks.polygon_file import PolygonFileError, load_polygon_file
 
         path = self._resolve(mask.file or "")
         if self._file is None or self._file[0] != path:
             self._file = None
             try:
-                if os.path.getsize(path) > MAX_BYTES:
-                    raise DataError(f"{path}: the polygon file is longer than {MAX_BYTES >> 20} MiB")
-                with open(path, "rb") as stream:
-                    self._file = path, load_polygon_file(stream.read())
+                self._file = path, load_polygon_file(read_whole(path, MAX_BYTES))
             except FileNotFoundError:
                 raise DataError(f"{path}: there is no such polygon file (media_root?)") from None
             except (OSError, ValueError) as error:
-                raise DataError(f"{path}: {error}") from None
+                raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
             except PolygonFileError as error:
                 raise DataError(f"{path}: {error}") from None
         return self._file[1]

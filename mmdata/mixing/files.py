@@ -235,7 +235,7 @@ def write_mixture(path: str, data: bytes, *, force: bool = False) -> None:
     import os
 
     if os.path.lexists(path) and not force:
-        raise UsageError(f"{path}: exists; --force replaces it")
+        raise UsageError(f"{path}: is there already; --force replaces it")
     with atomic_writer(path) as out:
         out.write(data)
 

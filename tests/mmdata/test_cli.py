@@ -138,3 +138,10 @@ def test_an_interrupt_is_one_line() -> None:
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert (child.returncode, out, err) == (130, "", "mmdata: interrupted\n")
+
+
+@pytest.mark.parametrize("stream, code", [("<&-", 0), (">&-", 0), ("2>&-", 0)])
+def test_a_closed_stream_is_no_crash(home: Path, stream: str, code: int) -> None:
+    command = f'"{sys.executable}" -c "from mmdata.cli import main; main()" validate good.jsonl {stream}'
+    done = subprocess.run(["sh", "-c", command], cwd=home, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (code, "")

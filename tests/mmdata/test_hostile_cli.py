@@ -7,10 +7,12 @@ import json
 import os
 import shutil
 import signal
+from functools import cache
 from pathlib import Path
 
 import pytest
 import zstandard
+from typer.main import get_command
 
 from mmdata.cli import main
 
@@ -64,26 +66,33 @@ FILES: dict[str, bytes | str] = {
     "a b\n\U0001f600.json": f"[{LINE}]",
     "C:\\data\\x.json": f"[{LINE}]",
 }
-PLACES = ("missing.json", "folder", "link", "nul\0.json", "x" * 5000, "", "no://such/x.json", "fifo-nobody")
+PLACES = ("missing.json", "folder", "link", "x" * 5000, "", "no://such/x.json", "fifo-nobody")
 
 VERBS: dict[str, list[str]] = {
     "validate": ["validate", "{}", "--jobs", "1"],
     "validate closely": ["validate", "{}", "--media", "decode", "--masks", "full", "--jobs", "1"],
-    "validate videorefer": ["validate", "{}", "--format", "videorefer", "--jobs", "1"],
-    "fix": ["validate", "{}", "--diff", "--unsafe-fixes", "--jobs", "1"],
     "sarif": ["validate", "{}", "--output-format", "sarif", "-o", "out.json", "--jobs", "1"],
     "detect": ["detect", "{}"],
     "convert": ["convert", "{}", "--to", "internvl", "-o", "out", "--jobs", "1"],
-    "convert geopixel": ["convert", "{}", "--format", "geopixel", "--to", "coco", "-o", "out", "--jobs", "1"],
+    "convert videorefer": [
+        "convert",
+        "{}",
+        "--format",
+        "videorefer",
+        "--to",
+        "coco",
+        "-o",
+        "out",
+        "--jobs",
+        "1",
+    ],
     "rasterize": ["rasterize", "{}", "-o", "out"],
     "rasterize videorefer": ["rasterize", "{}", "-o", "out", "--format", "videorefer"],
     "raster-diff": ["raster-diff", "{}"],
     "mixture show": ["mixture", "show", "{}"],
     "mixture plan": ["mixture", "plan", "{}", "--draws", "2"],
-    "mixture convert": ["mixture", "convert", "{}", "-o", "out.json"],
     "merge": ["merge", "{}", "good.jsonl", "-o", "out.jsonl"],
     "split": ["split", "{}", "--parts", "a=0.5,b=0.5", "--by", "media", "-o", "out"],
-    "sample": ["sample", "{}", "-n", "1", "-o", "out.json"],
     "filter": ["filter", "{}", "len(codes) == 0 and tokens < 100 and width > 1", "-o", "out.json"],
     "dedup": ["dedup", "{}", "--by", "image", "-o", "out.json"],
     "diff": ["diff", "good.jsonl", "{}"],
@@ -91,7 +100,6 @@ VERBS: dict[str, list[str]] = {
     "meta": ["meta", "check", "{}"],
     "import drivelm": ["import", "drivelm", "{}", "-o", "out"],
     "import geochat": ["import", "geochat", "{}", "-o", "out"],
-    "import dior-rsvg": ["import", "dior-rsvg", "{}", "-o", "out"],
     "stitch": ["stitch", "--ann", "{}", "--data-root", ".", "-o", "out"],
 }
 
@@ -115,11 +123,18 @@ def run(arguments: list[str]) -> int:
     return int(stopped.value.code or 0)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+EVERYDAY = ("validate closely", "convert", "merge", "raster-diff", "mixture plan")
+known = cache(get_command)
+
+
+@pytest.mark.parametrize(
+    "verb", [verb if verb in EVERYDAY else pytest.param(verb, marks=pytest.mark.slow) for verb in VERBS]
+)
 def test_any_file(
     verb: str, hostile: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(hostile)
+    monkeypatch.setattr("typer.main.get_command", known)  # built once, not for each of a thousand commands
     before = set(os.listdir(hostile))
     wrong = []
     signal.signal(signal.SIGALRM, lambda *_: pytest.fail(f"{verb} {place} hangs"))
@@ -131,7 +146,8 @@ def test_any_file(
         left = set(os.listdir(hostile)) - before
         if code not in (0, 1, 2) or (code == 2 and (len(told) != 1 or not told[0].startswith("mmdata: "))):
             wrong.append((place[:40], code, told[-2:]))
-        if left - {"out", "out.json", "out.jsonl"} or (code == 2 and left):
+        resumed = {"out"} if verb.startswith("rasterize") else set()  # what it goes on with when run again
+        if left - {"out", "out.json", "out.jsonl"} or (code == 2 and left - resumed):
             wrong.append((place[:40], code, sorted(left)))
         for name in left & {"out.json"}:
             json.loads((hostile / name).read_bytes())

@@ -158,6 +158,7 @@ def test_bad_samples_are_left_out_counted_and_listed(
 def test_epochs_take_every_record_and_are_logged(found: dict[str, Any]) -> None:
     assert found["epochs"]["total_samples"] == 2 * 24
     log = found["epochs"]["log"]
+    assert log
     assert [e["step"] for e in log] == list(range(1, found["epochs"]["step"] + 1))
     assert all(e.keys() >= {"step", "epoch", "loss", "learning_rate", "tokens"} for e in log)
 

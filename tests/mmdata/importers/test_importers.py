@@ -74,7 +74,7 @@ def test_drivelm_is_what_internvl_trains_on(domains, tmp_path):
 def test_drivelm_questions_without_answers_go_to_a_file_of_their_own(domains, tmp_path):
     ledger = drivelm(domains, tmp_path, file="v1_1_val_nus_q_only.json", name="val")
     assert dict(ledger.files) == {"val_frames.jsonl": 6, "val_questions.jsonl": 30}
-    assert all(record["tag"] == [0] for record in lines(tmp_path / "val_questions.jsonl"))
+    assert [record["tag"] for record in lines(tmp_path / "val_questions.jsonl")] == [[0]] * 30
 
 
 def test_drivelm_objects_lie_in_their_tiles(domains, tmp_path):

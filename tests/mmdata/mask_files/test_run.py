@@ -157,7 +157,7 @@ def test_a_finished_directory_is_left_alone_or_mended(geopixel_file: File) -> No
 def test_other_settings_need_overwrite(geopixel_file: File) -> None:
     path = str(geopixel_file())
     rasterize_file(path, "out")
-    with pytest.raises(UsageError, match="--overwrite"):
+    with pytest.raises(UsageError, match="--force"):
         rasterize_file(path, "out", rule="coco")
     rasterize_file(path, "out", to="npz", overwrite=True)
     assert index("out")["settings"]["to"] == "npz"

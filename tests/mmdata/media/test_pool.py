@@ -46,8 +46,10 @@ def test_each_file_once_and_the_same_whatever_the_jobs(files, looks, level, jobs
 
 def test_without_prefetch_too(files, looks):
     prober = MediaProber("header")
-    assert [prober.image(path) for path in files] == [prober.image(path) for path in files]
-    assert set(looks.values()) == {1}
+    found = [prober.image(path) for path in files]
+    assert [prober.image(path) for path in files] == found
+    assert found == [images.probe(path, "header") for path in files]
+    assert set(looks.values()) == {2}  # once by the prober, once by the line above
 
 
 def test_memory_is_bounded_and_answers_stay_right(files, looks):
