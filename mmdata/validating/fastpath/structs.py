@@ -113,7 +113,7 @@ class _Converter:
             for item in (*kind.metadata, *_metadata(kind.annotation)):
                 if not getattr(item, "absent_not_null", False):
                     limits |= _limits(item)
-        listed = Annotated[list[turns], msgspec.Meta(**limits)]  # type: ignore[valid-type,arg-type]
+        listed = Annotated[list[turns], msgspec.Meta(**limits)]  # type: ignore[valid-type]
         fields: list[Any] = [("conversations", listed)]
         rename = {"conversations": spelling.keys.turns}
         for name, info in model.model_fields.items():
