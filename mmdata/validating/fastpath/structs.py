@@ -109,8 +109,8 @@ class _Converter:
         turns = self._turns(turn_model(model, spelling.keys.turns, *sorted(spelling.lists)), spelling)
         limits = {"min_length": 1}
         if spelling.keys.turns in model.model_fields:
-            kind = model.model_fields[spelling.keys.turns]
-            for item in (*kind.metadata, *_metadata(kind.annotation)):
+            listing = model.model_fields[spelling.keys.turns]
+            for item in (*listing.metadata, *_metadata(listing.annotation)):
                 if not getattr(item, "absent_not_null", False):
                     limits |= _limits(item)
         listed = Annotated[list[turns], msgspec.Meta(**limits)]  # type: ignore[valid-type]
