@@ -1,8 +1,6 @@
-"""filter and dedup of a JSON Lines file against the loops people write by hand, and `datasets.filter` where installed."""
+"""dedup of a JSON Lines file against the loop people write by hand; for filter see `bench_filter`."""
 
 from __future__ import annotations
-
-from importlib.util import find_spec
 
 from benchmarks import data
 from benchmarks.harness import compare, label, show
@@ -10,13 +8,9 @@ from benchmarks.harness import compare, label, show
 
 def main(runs: int = 3, megabytes: int = 50) -> None:
     """Print thousand records a second, ratios and peak memory."""
-    path = data.jsonl(megabytes)
-    filters = ["json_filter", "mmdata_filter"]
-    if find_spec("datasets") is not None:
-        filters.append("hf_datasets_filter")
-    show(f"filter, {megabytes} MB of InternVL JSONL", compare(filters, path, runs=runs), label("json_filter"))
     peers = ["json_dedup", "mmdata_dedup"]
-    show(f"dedup by content, {megabytes} MB", compare(peers, path, runs=runs), label("json_dedup"))
+    found = compare(peers, data.jsonl(megabytes), runs=runs)
+    show(f"dedup by content, {megabytes} MB", found, label("json_dedup"))
 
 
 if __name__ == "__main__":

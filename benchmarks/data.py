@@ -96,6 +96,45 @@ def _sharegpt_row(record: dict[str, Any]) -> dict[str, Any]:
     return {"conversations": record["conversations"], "images": [record["image"]]}
 
 
+def messages(name: str, megabytes: int = 20) -> Path:
+    """A file of messages: ``<format>.<shape>``, with shapes as in `_MESSAGES`."""
+    shape = name.partition(".")[2]
+    lines = shape != "array"
+    path = DATA / f"{name}.{megabytes}.{'jsonl' if lines else 'json'}"
+    if not path.exists():
+        rng = random.Random(4)
+        rows = (_message_record(internvl_record(rng, n), shape) for n in iter(_Count(), None))
+        if lines:
+            _write(path, (json.dumps(row) + "\n" for row in rows), megabytes)
+        else:
+            texts = ((", " if n else "[") + json.dumps(row) for n, row in enumerate(rows))
+            _write(path, texts, megabytes, closing="]")
+    return path
+
+
+def _message_record(record: dict[str, Any], shape: str) -> dict[str, Any]:
+    """A record in one of the shapes: `messages`, `sharegpt`, `system`, `boxes`, `text`, `parts`, `array`."""
+    if shape == "array":
+        return {key: record[key] for key in ("id", "image", "conversations")}
+    if shape == "sharegpt":
+        return _sharegpt_row(record)
+    row = _messages_row(record)
+    if shape in ("messages", "system", "boxes"):
+        turns: list[dict[str, Any]] = row["messages"]
+        if shape == "system":
+            turns.insert(0, {"role": "system", "content": "You are a helpful assistant."})
+        if shape == "boxes":
+            turns[-1]["content"] += " <ref-object><bbox>"
+            row["objects"] = {"ref": ["ship"], "bbox": [[10, 20, 30 + record["id"] % 400, 60]]}
+        return row
+    asked = row["messages"][0]
+    asked["content"] = asked["content"].removeprefix("<image>\n")
+    if shape == "parts":
+        picture = {"type": "image_url", "image_url": {"url": record["image"]}}
+        asked["content"] = [picture, {"type": "text", "text": asked["content"]}]
+    return {"messages": row["messages"]}
+
+
 def long_jsonl(gigabytes: int = 10) -> Path:
     """An InternVL JSONL file of many records: one of 200 MB over and over, each time with ids of its own."""
     path = DATA / f"internvl_{gigabytes}gb.jsonl"

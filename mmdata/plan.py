@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mmdata.detection import choose, detect
 from mmdata.errors import AmbiguousFormat, UsageError
 from mmdata.format import Format, get_format
+from mmdata.formats._shared import dataset_info
 from mmdata.io.jsontext import JSONProblem
 from mmdata.io.paths import expand
 from mmdata.io.read import open_source
@@ -75,10 +76,12 @@ class Plan:
     Attributes:
         items: mixture files and data sets; a data set that a mixture names follows it and stands only once.
         left_aside: (path, reason) of files of a directory that are no data sets.
+        unread: ``dataset_info.json`` -> what of its entries is not read, and why.
     """
 
     items: list[DataSet | MixtureFile] = field(default_factory=list)
     left_aside: list[tuple[str, str]] = field(default_factory=list)
+    unread: dict[str, list[str]] = field(default_factory=dict)
 
 
 def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> Plan:
@@ -100,6 +103,9 @@ def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> 
     datasets: list[DataSet] = []
     mixtures: list[MixtureFile] = []
     for path in expansion.files:
+        if _lists_data_sets(path, named, chosen):
+            datasets += _listed(path, plan)
+            continue
         try:
             found = chosen or choose(detect(path))
         except UsageError as error:
@@ -116,9 +122,34 @@ def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> 
         else:
             datasets.append(DataSet(path, found.of(path)))
     _arrange(plan, mixtures, datasets)
+    if not plan.items and plan.unread:
+        raise UsageError(
+            "; ".join(
+                f"{path}: none of its data sets is read: {', '.join(why)}"
+                for path, why in plan.unread.items()
+            )
+        )
     if not plan.items:
         raise UsageError(f"{', '.join(paths)}: no data set in there; see `mmdata formats`")
     return plan
+
+
+def _lists_data_sets(path: str, named: set[str], chosen: Format | None) -> bool:
+    """Whether a file given by name is LLaMA-Factory's list of data sets; in a directory they are found by themselves."""
+    return (
+        os.path.basename(path) == dataset_info.NAME
+        and os.path.normpath(path) in named
+        and (chosen is None or chosen.name == "llamafactory")
+    )
+
+
+def _listed(path: str, plan: Plan) -> list[DataSet]:
+    """The data sets of a ``dataset_info.json``; what is not read is noted in the plan."""
+    found = dataset_info.listed(path)
+    plan.unread[path] = [f"entry {name!r}: {why}" for name, why in found.unread]
+    plan.left_aside += [(f"{path}: entry {name!r}", why) for name, why in found.unread]
+    format = get_format("llamafactory")
+    return [DataSet(file, format.of(file)) for file in found.files]
 
 
 def _in_directory(path: str, paths: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmdata.checks.registry import SHAPE, Hit, check
@@ -242,7 +242,7 @@ def message_order(record: RecordView) -> Iterator[Hit]:
         )
 
 
-def _out_of_turn(spoken: list[tuple[TurnView, str | None]], *, joins: bool) -> TurnView | None:
+def _out_of_turn(spoken: Sequence[tuple[TurnView, str | None]], *, joins: bool) -> TurnView | None:
     """The first message that is not the turn of its speaker; answers in a row are one where the loader joins them."""
     wanted = "user"
     for number, (turn, who) in enumerate(spoken):

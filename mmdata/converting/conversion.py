@@ -114,7 +114,9 @@ def convert(
     mark = _fingerprint(tasks)
     try:
         if plan:
-            return _planned(tasks, mark, jobs)
+            report = _planned(tasks, mark, jobs)
+            report.mixtures += _unread(found)
+            return report
         os.makedirs(os.path.dirname(final), exist_ok=True)
         with sole_writer(f"{folder}.lock", final):
             if occupied(final) and not force:
@@ -149,6 +151,11 @@ def _tasks(found: Plan, **shared: Any) -> list[Task]:
     ]
 
 
+def _unread(found: Plan) -> list[dict[str, Any]]:
+    """The lists of data sets of which something is not read."""
+    return [{"path": path, "differences": why} for path, why in found.unread.items() if why]
+
+
 def _planned(tasks: list[Task], mark: str, jobs: int) -> Conversion:
     folder = tasks[0].folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -177,6 +184,7 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
         if format.described is not None:
             files += [(name, text.encode()) for name, text in format.described(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]
+        said += _unread(found)
         report = sink.finish(files, said)
     except MMDataError:
         if fresh:  # the same command would end here again: there is nothing to go on with

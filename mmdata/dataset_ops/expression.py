@@ -67,6 +67,7 @@ class Expression:
     Args:
         text: what the person wrote.
         names: the fields there are.
+        fields: functions that find some of them out faster than `Values.get`.
 
     Attributes:
         names: the fields that it uses.
@@ -76,12 +77,14 @@ class Expression:
         UsageError: it is no expression of the language; the message shows the place and names the nearest field.
     """
 
-    def __init__(self, text: str, names: Iterable[str]) -> None:
+    def __init__(
+        self, text: str, names: Iterable[str], fields: Mapping[str, Callable[[Any], Any]] | None = None
+    ) -> None:
         self.text = text
         self.names: set[str] = set()
         self.keys: set[str] = set()
         self._known = sorted(names)
-        self._fields: Mapping[str, Evaluate] = {}
+        self._fields: Mapping[str, Callable[[Any], Any]] = fields or {}
         if len(text) > MAX_LENGTH:
             raise UsageError(f"the expression is longer than {MAX_LENGTH} characters")
         try:
@@ -92,14 +95,6 @@ class Expression:
             raise UsageError(f"{text!r}: {error.msg} at character {place + 1}") from None
         except (RecursionError, MemoryError, ValueError):
             raise UsageError(f"{text[:60]!r}: nested too deeply, or not text") from None
-
-    def over(self, fields: Mapping[str, Evaluate]) -> Callable[[Values], bool]:
-        """The same expression with fields found by these functions, which know all that it uses; raises as a call does."""
-        again = Expression.__new__(Expression)
-        again.text, again.names, again.keys, again._known = self.text, set(), set(), self._known
-        again._fields = fields
-        again._run = again._compile(ast.parse(self.text.strip(), mode="eval").body)
-        return again
 
     def __call__(self, values: Values) -> bool:
         """Whether the record fits.

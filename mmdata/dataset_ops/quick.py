@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from mmdata.dataset_ops.expression import Expression
 from mmdata.dataset_ops.groups import media_paths
+from mmdata.dataset_ops.record_fields import FIELDS
 from mmdata.format import FROM_VALUE, Format, TurnKeys
 from mmdata.io.jsontext import MAX_DEPTH, has_long_number, too_deep
 
@@ -112,12 +113,13 @@ class Quick:
             struct = msgspec.defstruct("Quick", fields, bases=(QuickFields,), rename=rename, gc=False)
         except ValueError:
             return  # a key that msgspec has no name for
-        decode, run = msgspec.json.Decoder(struct).decode, test.over(_FIELDS)
+        decode, run = msgspec.json.Decoder(struct).decode, Expression(test.text, FIELDS, _FIELDS)
 
         def fits(data: bytes) -> bool:
             if len(data) > MAX_DEPTH and (too_deep(data) or has_long_number(data, _LONGEST)):
                 raise msgspec.DecodeError("left to the trainer's parser")
-            return run(decode(data))
+            record: Any = decode(data)
+            return run(record)
 
         def fits_with_values(data: bytes) -> bool:
             # Numbers beyond 64 bits are not the same for every parser.

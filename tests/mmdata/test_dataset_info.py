@@ -122,3 +122,61 @@ def test_the_names_travel_to_other_processes(place: Path) -> None:
     assert [ref.path for ref in there.media(RECORD)] == ["a.png"]
     assert there.speaker("boss") == "system"
     assert there.speaker("human") is None
+
+
+def listing(place: Path) -> None:
+    """A list of data sets as LLaMA-Factory keeps one: local, remote, of another form, gone, in a folder below."""
+    (place / "below").mkdir()
+    Path("below/talks.json").write_text(json.dumps([RECORD]))
+    turns = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    Path("plain.jsonl").write_text(json.dumps({"conversations": turns}) + "\n")
+    info = {
+        "talks": {**ENTRY, "file_name": "below/talks.json"},
+        "plain": {"file_name": "plain.jsonl", "formatting": "sharegpt", "num_samples": 5},
+        "hub": {"hf_hub_url": "someone/something"},
+        "script": {"script_url": "loader"},
+        "alpaca": {"file_name": "alpaca.json"},
+        "gone": {"file_name": "gone.json", "formatting": "sharegpt"},
+        "pairs": {"file_name": "plain.jsonl", "formatting": "sharegpt", "ranking": True},
+        "again": {"file_name": "plain.jsonl", "formatting": "sharegpt"},
+        "odd": 3,
+    }
+    Path("dataset_info.json").write_text(json.dumps(info))
+
+
+UNREAD = ["plain", "hub", "script", "alpaca", "gone", "pairs", "again", "odd"]
+
+
+def test_a_list_of_data_sets_is_validated_and_what_is_not_read_is_named(place: Path) -> None:
+    listing(place)
+    report = mmdata.validate("dataset_info.json", media="exists")
+    assert not report.findings
+    assert [(Path(s.path).name, s.records) for s in report.sources] == [
+        ("talks.json", 1),
+        ("plain.jsonl", 1),
+    ]
+    assert [path for path, _ in report.left_aside] == [
+        f"dataset_info.json: entry {name!r}" for name in UNREAD
+    ]
+    Path("below/talks.json").write_text(json.dumps([{**RECORD, "dialog": [{"who": "it", "says": "A car."}, {"who": "me", "says": "?"}]}]))  # fmt: skip
+    assert "N06" in {f.code for f in mmdata.validate("dataset_info.json", media="none").findings}
+
+
+@pytest.mark.parametrize("to", ["internvl", "geopixel", "llamafactory-messages"])
+def test_a_list_of_data_sets_is_converted(place: Path, to: str) -> None:
+    listing(place)
+    done = convert("dataset_info.json", "out", to=to, carry=False)
+    assert (done.read, done.written) == (2, 2)
+    (said,) = [one for one in done.mixtures if one["path"] == "dataset_info.json"]
+    assert [text.split("'")[1] for text in said["differences"]] == UNREAD
+    planned = convert("dataset_info.json", "other", to=to, carry=False, plan=True)
+    assert said in planned.mixtures
+
+
+def test_a_list_of_nothing_that_can_be_read_says_why(place: Path) -> None:
+    Path("dataset_info.json").write_text(json.dumps({"hub": {"hf_hub_url": "a/b"}}))
+    with pytest.raises(mmdata.UsageError, match="Hugging Face hub"):
+        mmdata.validate("dataset_info.json")
+    Path("dataset_info.json").write_text("[1]")
+    with pytest.raises(mmdata.UsageError, match="no JSON object"):
+        mmdata.validate("dataset_info.json")

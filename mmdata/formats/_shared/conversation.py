@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mmdata.format import MediaRef, Speaker
+from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
 from mmdata.formats._shared import decode, encode, spans
 from mmdata.formats._shared.media import refs
 from schemas.sample import (
@@ -222,3 +223,49 @@ def _span(part: PhrasePart, enc: Encoding, masks: list[dict[str, Any] | None]) -
         return phrase or ""
     text = "" if phrase is None else f"<ref>{phrase}</ref>"
     return f"{text}<box>[{','.join(found)}]</box>"
+
+
+def sniff(container: str, what: str, evidence: Evidence) -> Guess:
+    """The container says it."""
+    if evidence.container != container:
+        return Guess(0.0, (f"no {what}",))
+    return Guess(0.95, (f"a {what}",))
+
+
+def packed_in(
+    container: str,
+    *,
+    what: str,
+    title: str,
+    trainer: str,
+    paths: str,
+    from_sample: Callable[[Sample, Encoding], dict[str, Any]] = from_sample,
+) -> Format:
+    """The format of such conversations in a container of its own name.
+
+    Args:
+        container: its name and the format's.
+        what: a file of it, in words.
+        title: see `Format`.
+        trainer: likewise.
+        paths: likewise.
+        from_sample: where the container wants more of a record than this module's.
+    """
+    return Format(
+        name=container,
+        title=title,
+        trainer=trainer,
+        container=container,
+        record_type="schemas.conversation:ConversationRecord",
+        speaker=speaker,
+        image_tag="<image>",
+        video_tag="<video>",
+        user_markers=frozenset({"<image>", "<video>"}),
+        answer_markers=frozenset({"<ref>", "</ref>"}),
+        kind=kind,
+        media=media,
+        sniff=partial(sniff, container, what),
+        to_sample=to_sample,
+        from_sample=from_sample,
+        paths=paths,
+    )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmdata.errors import DataError
+from mmdata.errors import DataError, UsageError
 from mmdata.format import MediaRef, Speaker, TurnKeys
 from mmdata.formats._shared import messages
 
@@ -50,10 +50,28 @@ _SPEAKERS: dict[str, Speaker] = {
 }
 
 
+LEVELS = 3
+"""Folders above a data file in which the file is looked for; ``file_name`` may name a file in a folder below."""
+
+
 def entry_of(path: str) -> dict[str, Any] | None:
-    """What the file beside a data file says of it, or None."""
-    folder, name = os.path.split(path)
-    place = os.path.join(folder, NAME)
+    """What the file beside a data file, or in a folder above it, says of it, or None."""
+    wanted = os.path.abspath(path)
+    folder = os.path.dirname(wanted)
+    for _ in range(LEVELS):
+        for entry in (_entries(os.path.join(folder, NAME)) or {}).values():
+            name = entry.get("file_name") if isinstance(entry, dict) else None
+            if isinstance(name, str) and name:
+                place = os.path.normpath(os.path.join(folder, name))
+                if wanted == place or os.path.dirname(wanted) == place:
+                    found: dict[str, Any] = entry
+                    return found
+        folder = os.path.dirname(folder)
+    return None
+
+
+def _entries(place: str) -> dict[str, Any] | None:
+    """The entries of a file; None where it cannot be read."""
     try:
         if os.path.getsize(place) > MAX_BYTES:
             return None
@@ -61,8 +79,81 @@ def entry_of(path: str) -> dict[str, Any] | None:
             info = json.load(file)
     except (OSError, ValueError, RecursionError):
         return None
-    entries = info.values() if isinstance(info, dict) else ()
-    return next((e for e in entries if isinstance(e, dict) and e.get("file_name") == name), None)
+    return info if isinstance(info, dict) else None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a ``dataset_info.json`` names.
+
+    Attributes:
+        files: data files that can be read, in order.
+        unread: (name of an entry, why nothing of it is read).
+    """
+
+    files: list[str]
+    unread: list[tuple[str, str]]
+
+
+_REMOTE = {
+    "hf_hub_url": "a data set of the Hugging Face hub",
+    "ms_hub_url": "a data set of the ModelScope hub",
+    "om_hub_url": "a data set of the Modelers hub",
+    "cloud_file_name": "a file in cloud storage",
+    "script_url": "a loading script",
+}
+_ENDINGS = (".json", ".jsonl")
+
+
+def listed(path: str) -> Listed:
+    """The data sets of a ``dataset_info.json``, as ``data/parser.py`` finds them.
+
+    Raises:
+        UsageError: it is no JSON object of data sets.
+    """
+    info = _entries(path)
+    if info is None:
+        raise UsageError(f"{path}: is no JSON object of names and data sets, as LLaMA-Factory reads it")
+    found = Listed([], [])
+    seen: dict[str, str] = {}
+    for name, entry in info.items():
+        files, why = _files_of(os.path.dirname(path), entry)
+        for file in files:
+            if file in seen:
+                found.unread.append((name, f"{file} is read as {seen[file]!r} says, which names it too"))
+            else:
+                seen[file] = name
+                found.files.append(file)
+        found.unread.extend((name, reason) for reason in why)
+    return found
+
+
+def _files_of(folder: str, entry: Any) -> tuple[list[str], list[str]]:
+    """The files of an entry, and what of it is not read."""
+    if not isinstance(entry, dict):
+        return [], ["is no object"]
+    remote = next((what for key, what in _REMOTE.items() if entry.get(key)), None)
+    if remote is not None:
+        return [], [f"{remote}, which is not fetched"]
+    name = entry.get("file_name")
+    if not isinstance(name, str) or not name:
+        return [], ["names no `file_name`"]
+    if entry.get("formatting", "alpaca") == "alpaca":
+        return [], ["has LLaMA-Factory's alpaca form (instruction, input, output), which is not read"]
+    if entry.get("ranking"):
+        return [], ["holds preference pairs (`ranking`), which are not read"]
+    place = os.path.join(folder, name)
+    if os.path.isdir(place):
+        files = sorted(os.path.join(place, one) for one in os.listdir(place))
+    elif os.path.exists(place):
+        files = [place]
+    else:
+        return [], [f"{place} is not there"]
+    why = [f"{one} is no JSON file, which alone is read" for one in files if not one.endswith(_ENDINGS)]
+    files = [one for one in files if one.endswith(_ENDINGS)]
+    if files and entry.get("num_samples"):
+        why.append(f"`num_samples` is {entry['num_samples']!r}: every record is read all the same")
+    return files, why
 
 
 @dataclass(frozen=True)

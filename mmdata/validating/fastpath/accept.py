@@ -37,7 +37,7 @@ def accept_source(
         "n = len(turns)",
         "o = ROLES[tuple([t.from_ for t in turns])]",
     ]
-    required = 2 * sum(f.required for f in msgspec.structs.fields(turn))
+    required = 4  # role and text, each a key and a string
     if parts:
         body += [
             "texts, shown, plain_parts, inside = CONTENTS(turns, o.order)",
@@ -47,7 +47,7 @@ def accept_source(
         body += ["texts = [t.value for t in turns]", f"strings = 1 + {required} * n"]
         body += ["plain_parts = True"] if "plain_parts" in used else []
     for field in msgspec.structs.fields(turn):
-        if not field.required:
+        if field.name not in ("from_", "value"):
             body += [
                 "for t in turns:",
                 f"    if t.{field.name} is not UNSET: strings += 1 + TALLY(t.{field.name})",

@@ -52,7 +52,9 @@ def shape(value: Any) -> Any:
 def exact_shape(value: Any) -> Any:
     """`shape` for formats that find paths in objects of a column too: lists of anything but paths are told by none."""
     if type(value) is list:
-        return (10 + len(value) if all([type(v) is str and v for v in value]) else None) if value else 4
+        if not value:
+            return 4
+        return 10 + len(value) if all(type(v) is str and v for v in value) else None
     if isinstance(value, Struct):
         shapes = tuple([shape(getattr(value, name)) for name in value.__struct_fields__])
         return None if None in shapes else shapes

@@ -82,13 +82,15 @@ class FastPath:
     def _build(self) -> None:
         self.spelling = self._spelling()
         if self.spelling is None and "conversations" not in self.format.record.model_fields:
-            return self._decline()
+            self._decline()
+            return
         try:
             struct = self.struct = struct_of(self.format.record, self.extra, self.spelling)
         except (UnsupportedType, ValueError):
             if self.spelling is None:
                 raise
-            return self._decline()  # the names that a file gives its columns fit no struct
+            self._decline()  # the names that a file gives its columns fit no struct
+            return
         self.reserved = self._reserved()
         self.decode = msgspec.json.Decoder(struct).decode
         fields = [f for f in msgspec.structs.fields(struct) if f.name not in ("conversations", "id")]
@@ -136,6 +138,8 @@ class FastPath:
             self.keys,
             frozenset(place.turns for place in turns.usual),
             self.format.columns,
+            frozenset(key for place in turns.usual for key in (place.role, place.text))
+            - {self.keys.role, self.keys.text},
             str if self.content is None else self.content.type,
         )
 
@@ -143,12 +147,14 @@ class FastPath:
         """Model -> keys that are never let through: where turns might lie too, and what the record type types."""
         if self.spelling is None:
             return {}
-        record = self.format.record
+        record, turn = self.format.record, self._turn_model(self.spelling)
         return {
             record.__name__: self.spelling.lists | _keys(record),
-            turn_model(record, self.spelling.lists).__name__: _keys(turn_model(record, self.spelling.lists))
-            | {"role", "content", "from", "value"},
+            turn.__name__: self.spelling.other | _keys(turn),
         }
+
+    def _turn_model(self, spelling: Spelling) -> type[BaseModel]:
+        return turn_model(self.format.record, spelling.keys.turns, *sorted(spelling.lists))
 
     def learn(self, error: Exception, data: bytes | None = None) -> bool:
         """Let an unknown key through that no check looks at, or look for the turns where this record has them.
@@ -214,7 +220,7 @@ class FastPath:
         if place != f".{self.keys.turns}[...]":
             return None
         if self.spelling is not None:
-            return turn_model(self.format.record, self.spelling.lists)
+            return self._turn_model(self.spelling)
         kind: Any = self.format.record.model_fields["conversations"].annotation
         while get_origin(kind) in (list, Annotated):
             kind = get_args(kind)[0]

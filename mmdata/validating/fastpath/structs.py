@@ -55,12 +55,14 @@ class Spelling:
         keys: where the turns lie.
         lists: fields of the record type that are lists of turns; but the one of `keys` a record must have none of them.
         columns: field -> its key in the file, None where it is not read; empty: the names of the type.
+        other: keys of a turn that another spelling reads; a turn must have none of them.
         content: what a turn holds under the key of its text: a msgspec type.
     """
 
     keys: TurnKeys
     lists: frozenset[str]
     columns: Mapping[str, str | None]
+    other: frozenset[str] = frozenset()
     content: Any = str
 
     def key_of(self, field: str) -> str | None:
@@ -68,8 +70,8 @@ class Spelling:
         return self.columns.get(field) if self.columns else field
 
 
-def turn_model(model: type[BaseModel], lists: Iterable[str]) -> type[BaseModel]:
-    """The type of the turns of a record type.
+def turn_model(model: type[BaseModel], *lists: str) -> type[BaseModel]:
+    """The type of the turns of a record type: of the first of these fields that it has.
 
     Raises:
         UnsupportedType: it has no such list.
@@ -104,16 +106,16 @@ class _Converter:
 
     def spelt(self, model: type[BaseModel], spelling: Spelling) -> type[Struct]:
         """The struct of a record whose turns lie elsewhere than in `conversations`."""
-        turn = turn_model(model, spelling.lists)
-        keys = spelling.keys
-        turns = self._define(
-            turn.__name__,
-            [("from_", str), ("value", spelling.content)],
-            {"from_": keys.role, "value": keys.text},
-        )
-        some = Annotated[list[turns], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]
-        fields: list[Any] = [("conversations", some)]
-        rename = {"conversations": keys.turns}
+        turns = self._turns(turn_model(model, spelling.keys.turns, *sorted(spelling.lists)), spelling)
+        limits = {"min_length": 1}
+        if spelling.keys.turns in model.model_fields:
+            listing = model.model_fields[spelling.keys.turns]
+            for item in (*listing.metadata, *_metadata(listing.annotation)):
+                if not getattr(item, "absent_not_null", False):
+                    limits |= _limits(item)
+        listed = Annotated[list[turns], msgspec.Meta(**limits)]  # type: ignore[valid-type]
+        fields: list[Any] = [("conversations", listed)]
+        rename = {"conversations": spelling.keys.turns}
         for name, info in model.model_fields.items():
             key = spelling.key_of(name)
             if name in spelling.lists:
@@ -125,6 +127,41 @@ class _Converter:
         if "id" not in model.model_fields:
             fields.append(("id", Any, UNSET))
         return self._define(model.__name__, fields, rename)
+
+    def _turns(self, model: type[BaseModel], spelling: Spelling) -> type[Struct]:
+        """The struct of a turn: its role and text as `from_` and `value`, and what else the type has."""
+        keys = spelling.keys
+        fields: dict[str, Any] = {"from_": str, "value": spelling.content}
+        rename = {"from_": keys.role, "value": keys.text}
+        more: list[Any] = []
+        for name, info in model.model_fields.items():
+            key = info.alias or name
+            if key in (keys.role, keys.text):
+                own = "from_" if key == keys.role else "value"
+                if own == "from_" or spelling.content is str:
+                    fields[own] = self._said(info)
+            elif key not in spelling.other:
+                kind = self.field(info)
+                more.append(
+                    (f"more_{name}", kind)
+                    if info.is_required()
+                    else (f"more_{name}", kind | UnsetType, UNSET)
+                )
+                rename[f"more_{name}"] = key
+        return self._define(model.__name__, sorted([*fields.items(), *more], key=len), rename)
+
+    def _said(self, info: FieldInfo) -> Any:
+        """The type of a field that holds a string, without null.
+
+        Raises:
+            UnsupportedType: it holds something else.
+        """
+        kinds = [kind for kind in _members(info.annotation) if kind is not type(None)]
+        kept = [item for item in info.metadata if not getattr(item, "absent_not_null", False)]
+        plain = [kind for kind in kinds if kind is str or get_origin(kind) in (Annotated, Literal)]
+        if len(kinds) != 1 or not plain:
+            raise UnsupportedType(f"no string: {info.annotation!r}")
+        return self.annotated(kinds[0], kept)
 
     def _define(self, name: str, fields: list[Any], rename: dict[str, str]) -> type[Struct]:
         """A struct, with the unknown keys that are let through."""
@@ -188,6 +225,13 @@ class _Converter:
 
 def _members(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
+def _metadata(kind: Any) -> tuple[Any, ...]:
+    """The constraints inside a type that may be null."""
+    return tuple(
+        item for member in _members(kind) if get_origin(member) is Annotated for item in get_args(member)[1:]
+    )
 
 
 def _substitute(kind: Any, parameters: Mapping[Any, Any]) -> Any:

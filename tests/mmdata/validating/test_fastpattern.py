@@ -171,7 +171,7 @@ def compare_with_parsing(made: tuple[str, str], drawn: st.DataObject) -> None:
                 if len(block) == 1:
                     refs = fast.format.media(json.loads(candidate))
                     paths = [r.path for r in refs if r.kind != "sidecar"]
-                    assert sorted(map(json.loads, media)) == sorted(paths)
+                    assert sorted(json.loads(one) for one in media) == sorted(paths)
                 json.loads(candidate)
                 position = len(block) // 2
                 assert (json.loads(found[position]) if found[position] is not None else None) == (
