@@ -1,6 +1,8 @@
-"""The box and the number of the pixels that rings cover, by pycocotools' rule, without the pixels."""
+"""What rings cover by pycocotools' rule, told without the pixels: the RLE, or its box and the number of pixels."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,27 +25,39 @@ def coco_extent(rings: Rings, size: tuple[int, int]) -> tuple[tuple[int, int, in
         size: (height, width) in pixels. Points may lie outside.
 
     Raises:
-        RingError, DataError: as `mmdata.masks.rasterize`.
+        RingError: pycocotools cannot draw a ring.
+        DataError: `size` is no size.
     """
     height, width = checked_size(size)
-    given = as_sequence(rings)
-    if not len(given):
+    drawable = [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    if not drawable:
         return (0, 0, 0, 0), 0
-    drawable = [coco_points(ring, number) for number, ring in enumerate(given)]
-    if _walk(drawable) <= _SHORT_WALK:
+    encoded = walked(drawable, height, width)
+    if encoded is not None:
         from pycocotools import mask as reference
 
-        encoded = reference.frPyObjects([ring.ravel() for ring in drawable], height, width)
-        whole = encoded[0] if len(encoded) == 1 else reference.merge(encoded)
-        left, top, wide, high = reference.toBbox(whole).tolist()
-        return (int(left), int(top), int(wide), int(high)), int(reference.area(whole))
+        left, top, wide, high = reference.toBbox(encoded).tolist()
+        return (int(left), int(top), int(wide), int(high)), int(reference.area(encoded))
     start, end = deeper(*coco_spans(drawable, height, width), 1)
     return box_of_spans(height, start, end), int((end - start).sum())
 
 
-def _walk(rings: list[NDArray[np.float64]]) -> float:
-    """Upper bound of the length of the boundary, in pixels, but for the edges that close the rings: a part of the others."""
-    return 2 * sum(float(np.abs(np.diff(ring, axis=0)).sum()) for ring in rings)
+def walked(rings: list[NDArray[np.float64]], height: int, width: int) -> dict[str, Any] | None:
+    """The RLE of one object as pycocotools has it, counts as bytes; None where its walk along the rings is a long one.
+
+    Args:
+        rings: as `mmdata.masks.raster.coco_points` gives them.
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+    """
+    # Edges that close the rings are counted by the doubling: each is at most as long as the others of its ring.
+    if not rings or 2 * sum(float(np.abs(ring[1:] - ring[:-1]).sum()) for ring in rings) > _SHORT_WALK:
+        return None
+    from pycocotools import mask as reference
+
+    encoded = reference.frPyObjects([ring.ravel() for ring in rings], height, width)
+    found: dict[str, Any] = encoded[0] if len(encoded) == 1 else reference.merge(encoded)
+    return found
 
 
-__all__ = ["coco_extent"]
+__all__ = ["coco_extent", "walked"]
