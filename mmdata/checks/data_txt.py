@@ -13,13 +13,17 @@ DATA_TXT = ("data-txt",)
 BOM = "\ufeff"
 
 
+FILE_LIMIT = 1e15
+"""More records than a file has: int() of a number times so many must not overflow, as it does upstream."""
+
+
 def number_in(word: str) -> float | None:
-    """The finite number that the trainer's `float` makes of a word, or None."""
+    """The number that the trainer's `float` makes of a word; None where it, or that many samples, is not finite."""
     try:
         value = float(word)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value * FILE_LIMIT) else None
 
 
 def text_of(entry: EntryView) -> str:

@@ -23,7 +23,17 @@ LORA = {**FROZEN, "language": Part(tuning="lora"), "lora": Lora(r=4, dropout=0.0
 PROJECTOR = {"vision": Part(tuning="frozen"), "language": Part(tuning="frozen")}
 
 
-@pytest.fixture(scope="module", params=["internvl", "qwen2_5_vl", "llava_onevision"])
+PARTS = {"full": FULL, "frozen": FROZEN, "lora": LORA, "projector": PROJECTOR}
+EVERYDAY = {"internvl-full", "internvl-lora", "qwen2_5_vl-frozen", "llava_onevision-projector"}
+CASES = [
+    pytest.param(family, parts, id=name, marks=[] if name in EVERYDAY else [pytest.mark.slow])
+    for family in ("internvl", "qwen2_5_vl", "llava_onevision")
+    for part, parts in PARTS.items()
+    for name in [f"{family}-{part}"]
+]
+
+
+@pytest.fixture(scope="module")
 def directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wide enough that matrices outweigh everything else."""
     return make_tiny(
@@ -34,9 +44,7 @@ def directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
-@pytest.mark.parametrize(
-    "parts", [FULL, FROZEN, LORA, PROJECTOR], ids=["full", "frozen", "lora", "projector"]
-)
+@pytest.mark.parametrize(("directory", "parts"), CASES, indirect=["directory"])
 def test_operations_are_those_that_torch_counts(directory: Path, mixed: Path, parts: dict[str, Any]) -> None:
     settings = Settings(model=str(directory), output_dir="unused", train=(), dtype="fp32", **parts)
     encoder = make_encoder(settings)

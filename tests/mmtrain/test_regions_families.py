@@ -248,12 +248,13 @@ def colours(
     return network.eval(), encoder, samples, root
 
 
+@pytest.mark.slow  # trains to certainty: a minute and more each
 @pytest.mark.parametrize(
     ("family", "kinds", "section"),
     [
         ("qwen2_5_vl", ["image", "v1"], {}),
         ("llava_onevision", ["v1"], {"merge": "clusters", "tokens": 2}),
-        pytest.param("qwen2_vl", ["v1"], {"merge": "tokens"}, marks=pytest.mark.slow),
+        ("qwen2_vl", ["v1"], {"merge": "tokens"}),
     ],
     ids=["qwen2_5_vl", "llava_onevision", "qwen2_vl"],
 )

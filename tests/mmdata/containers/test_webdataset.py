@@ -159,7 +159,7 @@ FILES = st.lists(
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FILES)
 def test_groups_as_webdataset_does(tmp_path: Path, files: list[tuple[str, str]]) -> None:
     content = [
