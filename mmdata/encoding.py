@@ -261,13 +261,21 @@ class Encoding:
         Raises:
             DataError: the mask cannot be drawn.
         """
+        mask = self.mask(object, frame)
+        drawn = isinstance(mask, PolygonMask) and (object, frame) not in self._rles
+        if isinstance(mask, PolygonMask) and drawn and mask.rule == "coco":
+            from mmdata.masks.ring_extent import coco_extent
+
+            (left, top, width, height), pixels_set = coco_extent(
+                self.source_rings(mask), self.canvas(object, frame)
+            )
+            return (left, top, left + width, top + height) if width else None, pixels_set
         import numpy as np
 
         from mmdata import masks
         from mmdata.masks.rle import extent
 
-        mask = self.mask(object, frame)
-        if isinstance(mask, PolygonMask) and (object, frame) not in self._rles:
+        if isinstance(mask, PolygonMask) and drawn:
             pixels = masks.rasterize(self.source_rings(mask), self.canvas(object, frame), mask.rule)
             return masks.box(pixels, "xyxy"), int(np.count_nonzero(pixels))
         if isinstance(mask, RLEMask):

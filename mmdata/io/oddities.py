@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import orjson
 
 from mmdata.io.spans import decode_string
 
@@ -39,6 +41,40 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+_DIGITS = bytes(
+    ord("0") if chr(c).isdigit() and c < 128 else ord("e") if c == ord("E") else c for c in range(256)
+)
+_LARGE = (b"0" * 18, b"0e000", b"0e+000")
+_KEY_END = re.compile(rb'"\s*:')
+
+
+def surely_none(data: bytes, value: Any) -> bool:
+    """Whether a record has no oddity, as far as a cheap look can tell: no huge number, and as many keys as colons.
+
+    Args:
+        data: the record.
+        value: what `orjson` makes of it, which takes neither NaN nor half a surrogate pair.
+    """
+    digits = data.translate(_DIGITS)
+    return not any(large in digits for large in _LARGE) and len(_KEY_END.findall(data)) == _keys(value)
+
+
+def _keys(value: Any) -> int:
+    """Keys of all objects in a value, however deep: without recursion, as texts may be nested deeper than it goes."""
+    count, left = 0, [value]
+    while left:
+        one = left.pop()
+        if type(one) is dict:
+            count += len(one)
+            left += [item for item in one.values() if type(item) in (dict, list)]
+        elif type(one) is list and not _NESTED.isdisjoint(map(type, one)):
+            left += [item for item in one if type(item) in (dict, list)]
+    return count
+
+
+_NESTED = frozenset((dict, list))
+
+
 class _Level:
     """An object or list that is open: its pointer, the members so far."""
 
@@ -59,9 +95,14 @@ class _Level:
 def oddities(data: bytes, limit: int = 1000) -> list[Oddity]:
     """The first `limit` oddities of a record, in the order of the text.
 
-    An exact scan of every token, some 20 MB/s: for records that a cheap guard has flagged. `data` must be JSON that the
-    trainer's parser accepts.
+    An exact scan of every token, some 3 MB/s where it is numbers, which is left out where a look at the whole text shows that
+    there can be none. `data` must be JSON that the trainer's parser accepts.
     """
+    try:
+        if surely_none(data, orjson.loads(data)):
+            return []
+    except orjson.JSONDecodeError:
+        pass
     found: list[Oddity] = []
     stack: list[_Level] = []
     for token in _TOKEN.finditer(data):

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mmdata.errors import UnknownName
 from mmdata.masks.contours import to_rings
 from mmdata.masks.flat_polygons import flat_faults
-from mmdata.masks.raster import rasterize
+from mmdata.masks.raster import checked_size, coco_points, rasterize
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
+from mmdata.masks.ring_extent import walked
 from mmdata.masks.rle import LIMIT_PIXELS, bbox_xywh
 from mmdata.masks.rle_decode import decode
 from mmdata.masks.rle_encode import RLE, as_mask, encode
@@ -31,6 +32,13 @@ def rings_to_rle(
         RingError: the rule's reference cannot draw a ring.
         DataError: `size` is no size, or over the limit.
     """
+    if rule == "coco":
+        height, width = checked_size(size, limit_pixels)
+        found = walked(
+            [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))], height, width
+        )
+        if found is not None:
+            return {"size": [height, width], "counts": found["counts"].decode("ascii")}
     return encode(rasterize(rings, size, rule, limit_pixels=limit_pixels))
 
 

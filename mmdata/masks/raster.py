@@ -30,7 +30,7 @@ from schemas.sample import RasterRule
 Mask: TypeAlias = NDArray[np.uint8]
 
 # Below both, pycocotools' own walk is done before numpy has begun.
-_SMALL_CANVAS, _SHORT_BOUNDARY = 1 << 17, 50_000
+_SMALL_CANVAS, _SHORT_BOUNDARY = 1 << 19, 50_000
 
 
 def rasterize(

@@ -122,7 +122,7 @@ def bbox_xywh(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tu
         RLEError: as `check`.
     """
     height, _, start, end = _spans(rle, limit_pixels)
-    return _box_of(height, start, end)
+    return box_of_spans(height, start, end)
 
 
 def extent(
@@ -134,10 +134,11 @@ def extent(
         RLEError: as `check`.
     """
     height, _, start, end = _spans(rle, limit_pixels)
-    return _box_of(height, start, end), int((end - start).sum(dtype=np.int64))
+    return box_of_spans(height, start, end), int((end - start).sum(dtype=np.int64))
 
 
-def _box_of(height: int, start: AnyRuns, end: AnyRuns) -> tuple[int, int, int, int]:
+def box_of_spans(height: int, start: AnyRuns, end: AnyRuns) -> tuple[int, int, int, int]:
+    """Left, top, width and height in pixels of ascending spans none of which is empty; zeros where there is none."""
     if not len(start):
         return 0, 0, 0, 0
     last = end - 1

@@ -124,8 +124,11 @@ def _is_flat(flat: Any) -> bool:
         isinstance(flat, list)
         and len(flat) >= 6
         and len(flat) % 2 == 0
-        and all(type(v) in (int, float) for v in flat)
+        and _NUMBERS.issuperset(map(type, flat))
     )
+
+
+_NUMBERS = frozenset((int, float))
 
 
 def expect(found: int, wanted: int, what: str, origin: Origin) -> None:

@@ -251,3 +251,13 @@ def test_ordinary_values_have_no_oddity_and_odd_ones_have_one(value: Any, layout
         return isinstance(inner, int) and not -(1 << 63) <= inner < 1 << 64
 
     assert bool(oddities(data)) == odd(json.loads(data))
+
+
+def test_a_repeated_key_and_a_huge_number_are_found_among_many_numbers_and_deep_down() -> None:
+    numbers = b"[" + b"1.25,-3e2," * 2000 + b"0]"
+    inner = b'{"a":1,"b":' + numbers + b',"a":2}'
+    deep = b'{"k":' * 400 + inner + b"}" * 400
+    assert [(o.kind, o.pointer) for o in oddities(deep)] == [("duplicate-key", "/k" * 400 + "/a")]
+    assert [o.kind for o in oddities(deep.replace(b',"a":2', b',"c":18446744073709551616'))] == ["big-int"]
+    assert [o.kind for o in oddities(deep.replace(b',"a":2', b',"c":1E400'))] == ["non-finite"]
+    assert oddities(deep.replace(b',"a":2', b',"c":[],"d":"x"')) == []

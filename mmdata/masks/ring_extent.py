@@ -1,0 +1,63 @@
+"""What rings cover by pycocotools' rule, told without the pixels: the RLE, or its box and the number of pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdata.masks.coco_fill import coco_spans
+from mmdata.masks.raster import checked_size, coco_points
+from mmdata.masks.ring_arrays import Rings, as_sequence
+from mmdata.masks.rle import box_of_spans
+from mmdata.masks.spans import deeper
+
+_SHORT_WALK = 20_000
+"""Pixels of boundary that pycocotools walks in less time than numpy needs to begin and to sort."""
+
+
+def coco_extent(rings: Rings, size: tuple[int, int]) -> tuple[tuple[int, int, int, int], int]:
+    """Left, top, width and height of the pixels of one object's rings (zeros where there is none), and their number.
+
+    Args:
+        rings: each a sequence of [x, y] or an array (n, 2), pixels, y down.
+        size: (height, width) in pixels. Points may lie outside.
+
+    Raises:
+        RingError: pycocotools cannot draw a ring.
+        DataError: `size` is no size.
+    """
+    height, width = checked_size(size)
+    drawable = [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    if not drawable:
+        return (0, 0, 0, 0), 0
+    encoded = walked(drawable, height, width)
+    if encoded is not None:
+        from pycocotools import mask as reference
+
+        left, top, wide, high = reference.toBbox(encoded).tolist()
+        return (int(left), int(top), int(wide), int(high)), int(reference.area(encoded))
+    start, end = deeper(*coco_spans(drawable, height, width), 1)
+    return box_of_spans(height, start, end), int((end - start).sum())
+
+
+def walked(rings: list[NDArray[np.float64]], height: int, width: int) -> dict[str, Any] | None:
+    """The RLE of one object as pycocotools has it, counts as bytes; None where its walk along the rings is a long one.
+
+    Args:
+        rings: as `mmdata.masks.raster.coco_points` gives them.
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+    """
+    # Edges that close the rings are counted by the doubling: each is at most as long as the others of its ring.
+    if not rings or 2 * sum(float(np.abs(ring[1:] - ring[:-1]).sum()) for ring in rings) > _SHORT_WALK:
+        return None
+    from pycocotools import mask as reference
+
+    encoded = reference.frPyObjects([ring.ravel() for ring in rings], height, width)
+    found: dict[str, Any] = encoded[0] if len(encoded) == 1 else reference.merge(encoded)
+    return found
+
+
+__all__ = ["coco_extent", "walked"]
