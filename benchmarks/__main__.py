@@ -24,6 +24,6 @@ sys.argv[1:] = arguments.names  # a benchmark reads its sizes there, and must no
 for name in names or found:
     module = import_module(f"benchmarks.bench_{name}")
     if not names and getattr(module, "ON_REQUEST", False):
-        print(f"\nleft out, since it installs its peers: python -m benchmarks {name}")
+        print(f"\nleft out, since it installs its peers or wants a GPU: python -m benchmarks {name}")
         continue
     module.main(arguments.runs) if arguments.runs else module.main()
