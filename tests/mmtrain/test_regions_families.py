@@ -395,7 +395,7 @@ def test_two_ranks_under_zero_3_equal_one_and_come_back_from_their_export(
                 "output_dir": str(tmp_path / name / family),
                 "recipe": "regions",
                 "train": [source(data, kind) for kind in data],
-                "max_length": 300,
+                "max_length": 512,
                 "packing_window": 4,
                 "video_frames": 2,
                 "gradient_accumulation_steps": accumulation,
