@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmdata.converting.neighbours import what_is
 from mmdata.errors import AmbiguousFormat, UsageError
 from mmdata.format import Evidence, Format, Guess, all_formats, get_format
+from mmdata.neighbours import what_is
 from mmdata.plugins import tell
 
 if TYPE_CHECKING:

@@ -35,7 +35,10 @@ def available() -> bool:
         return False
     try:
         import numba  # noqa: F401
-    except ImportError:  # a numpy newer than this numba knows
+    except (
+        ImportError,
+        OSError,
+    ):  # a numpy newer than this numba knows, a library of LLVM that does not load
         return False
     return True
 

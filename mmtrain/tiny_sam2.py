@@ -50,22 +50,35 @@ def tiny_sam2(side: int = SIDE, width: int = 32) -> Any:
             "backbone_feature_sizes": [[side // 4] * 2, [side // 8] * 2, [side // 16] * 2],
             "fpn_hidden_size": width,
         },
-        prompt_encoder_config={
+        **tiny_decoder(side, width, patch=16),
+    )
+    return t.Sam2Model(config)
+
+
+def tiny_decoder(side: int, width: int, patch: int) -> dict[str, Any]:
+    """What the configs of SAM 2 and SAM 3 share: prompts, the mask decoder, first weights.
+
+    Args:
+        side: of the pictures, in pixels.
+        width: of the decoder.
+        patch: pixels on a side of what one coarse feature stands for.
+    """
+    return {
+        "prompt_encoder_config": {
             "hidden_size": width,
             "image_size": side,
-            "patch_size": 16,
+            "patch_size": patch,
             "mask_input_channels": 4,
         },
-        mask_decoder_config={
+        "mask_decoder_config": {
             "hidden_size": width,
             "mlp_dim": 2 * width,
             "num_hidden_layers": 2,
             "num_attention_heads": 2,
             "iou_head_hidden_dim": 32,
         },
-        initializer_range=DEVIATION,
-    )
-    return t.Sam2Model(config)
+        "initializer_range": DEVIATION,
+    }
 
 
 def make_tiny_sam2(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdata.errors import UsageError
-from mmtrain.tiny_sam2 import DEVIATION, write_tiny
+from mmtrain.tiny_sam2 import DEVIATION, tiny_decoder, write_tiny
 
 SIDE = 112
 """Side of the pictures it takes, in pixels."""
@@ -44,20 +44,7 @@ def tiny_sam3(side: int = SIDE, width: int = 32) -> Any:
                 "global_attn_indexes": [1],
             },
         },
-        prompt_encoder_config={
-            "hidden_size": width,
-            "image_size": side,
-            "patch_size": PATCH,
-            "mask_input_channels": 4,
-        },
-        mask_decoder_config={
-            "hidden_size": width,
-            "mlp_dim": 2 * width,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "iou_head_hidden_dim": 32,
-        },
-        initializer_range=DEVIATION,
+        **tiny_decoder(side, width, PATCH),
     )
     return t.Sam3TrackerModel(config)
 

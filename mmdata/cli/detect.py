@@ -27,13 +27,15 @@ def command(
         print(orjson.dumps([d.to_dict() for d in detections], option=orjson.OPT_INDENT_2).decode())
     else:
         for d in detections:
-            print(f"{d.path}: {_verdict(d.format, [c.format for c in d.rivals])}")
+            print(f"{d.path}: {_verdict(d.format, [c.format for c in d.rivals], d.otherwise)}")
             for c in d.candidates[:3] if d.format is None else d.candidates[:1]:
                 print(f"  {c.format:<16} {c.confidence:4.0%}  {'; '.join(c.reasons)}")
     return 0 if all(d.format for d in detections) else 1
 
 
-def _verdict(name: str | None, rivals: list[str]) -> str:
+def _verdict(name: str | None, rivals: list[str], otherwise: str | None) -> str:
     if name:
         return name
-    return f"ambiguous ({' or '.join(rivals)}); validate with --format" if rivals else "no known format"
+    if rivals:
+        return f"ambiguous ({' or '.join(rivals)}); validate with --format"
+    return f"no known format ({otherwise})" if otherwise else "no known format"

@@ -190,5 +190,5 @@ def _closes(held: bytes, start: int) -> bool:
     """Whether the bracket at `start` is closed in what is held."""
     try:
         return value_end(held, start) > 0
-    except Exception:
+    except DataError:
         return False

@@ -33,23 +33,17 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> int:
     """Build a tiny random model with tokenizer, processor and chat template: to try things without a hub."""
+    from importlib import import_module
     from pathlib import Path
 
     from mmtrain.quiet import quiet
     from mmtrain.tiny import Shape, make_tiny
 
     quiet()
-    if family == "sam2":
-        from mmtrain.tiny_sam2 import SIDE, make_tiny_sam2
-
-        path, weights = make_tiny_sam2(output, side=SIDE if tile == 28 else tile, seed=seed, force=force)
-        print(f"{path}: {family}, {weights} weights", file=sys.stderr)
-        return 0
-    if family == "sam3":
-        from mmtrain import tiny_sam3
-
-        side = tiny_sam3.SIDE if tile == 28 else tile
-        path, weights = tiny_sam3.make_tiny_sam3(output, side=side, seed=seed, force=force)
+    if family in ("sam2", "sam3"):
+        decoder = import_module(f"mmtrain.tiny_{family}")
+        side = decoder.SIDE if tile == 28 else tile
+        path, weights = getattr(decoder, f"make_tiny_{family}")(output, side=side, seed=seed, force=force)
         print(f"{path}: {family}, {weights} weights", file=sys.stderr)
         return 0
     lines = Path(text).read_text("utf-8").splitlines() if text else None

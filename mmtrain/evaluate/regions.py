@@ -159,8 +159,8 @@ def read(path: str) -> list[dict[str, Any]]:
         if text.lstrip()[:1] == "[":
             entries = json.loads(text)
         else:
-            entries = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError as error:
+            entries = [json.loads(line) for line in text.split("\n") if line.strip()]
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON: {error}") from None
     known = ("Question", "caption")
     if not entries or not all(isinstance(one, dict) for one in entries):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 ZERO: dict[int, dict[str, Any]] = {stage: {"zero_optimization": {"stage": stage}} for stage in (0, 1, 2, 3)}
@@ -59,3 +60,19 @@ def losses(result: dict[str, Any], *names: str) -> list[tuple[float, ...]]:
     """Of every logged step of a run what stands under these names."""
     assert "error" not in result, result
     return [tuple(entry[name] for name in names) for entry in result["log"] if "loss" in entry]
+
+
+def goes_on_after_a_kill(launch: Any, whole: dict[str, Any], cut: dict[str, Any], folder: Path) -> None:
+    """Two ranks killed after step 5 and started again end as a run that nobody killed; both save every second step."""
+    start, finish = launch
+    killed = start([{**cut, "kill_after": 5}], folder / "killed", 2)
+    killed.communicate(timeout=900)
+    assert killed.returncode != 0
+    expected, resumed = finish(start([whole, cut], folder / "resumed", 2), folder / "resumed", 900)
+    assert resumed["first_step"] == 4
+    assert len([one for one in resumed["log"] if "loss" in one]) == cut["max_steps"]
+    for told in (expected, resumed):
+        assert "error" not in told, told
+    names = [name for name in expected["log"][0] if name.startswith("loss")]
+    assert losses(resumed, *names) == losses(expected, *names)
+    assert resumed["order_hash"] == expected["order_hash"]

@@ -92,14 +92,16 @@ def test_files_of_another_layout_are_refused(tmp_path: Path) -> None:
         ('[{"conversations": []}]', "`Question` in every record"),
         (json.dumps([question(), {"caption": "x"}]), "`Question` in every record"),
         ("[{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
     ):
         path.write_text(text)
         with pytest.raises(DataError, match=message):
             read(str(path))
     with pytest.raises(UsageError, match="cannot be read"):
         read(str(tmp_path / "none.json"))
-    path.write_text(json.dumps(question()) + "\n" + json.dumps(question()) + "\n")
-    assert len(read(str(path))) == 2
+    two = [{**question(), "type": "a\u2028b\x85c"}, question()]  # no ends of lines in JSON
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in two), "utf-8")
+    assert read(str(path)) == two
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 sys.path.insert(0, str(Path(__file__).parent))
 import scenes  # noqa: E402
-from recipe_runs import FROZEN, LORA, RUN, ZERO, batch_of, built, learned  # noqa: E402
+from recipe_runs import FROZEN, LORA, RUN, ZERO, batch_of, built, goes_on_after_a_kill, learned  # noqa: E402
 from recipe_runs import losses as told_losses  # noqa: E402
 
 from mmdata.errors import UsageError  # noqa: E402
@@ -333,16 +333,9 @@ def test_two_ranks_equal_one_on_mixed_batches_in_every_stage(
 def test_a_killed_run_goes_on_bit_for_bit(
     models: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stage: int, changes: dict[str, Any]
 ) -> None:
-    start, finish = launch
     more = {"max_steps": 7, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
     whole, cut = (plain(models, data, tmp_path / name, **more) for name in ("whole", "cut"))
-    killed = start([{**cut, "kill_after": 5}], tmp_path / "killed", 2)
-    killed.communicate(timeout=900)
-    assert killed.returncode != 0
-    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 900)
-    assert resumed["first_step"] == 4
-    assert losses(resumed) == losses(expected)
-    assert resumed["order_hash"] == expected["order_hash"]
+    goes_on_after_a_kill(launch, whole, cut, tmp_path)
 
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "llava_onevision"])

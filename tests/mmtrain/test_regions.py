@@ -13,6 +13,8 @@ torch = pytest.importorskip("torch")
 
 sys.path.insert(0, str(Path(__file__).parent))
 import region_scenes  # noqa: E402
+from recipe_runs import FROZEN, LORA, RUN, ZERO, batch_of, built, goes_on_after_a_kill  # noqa: E402
+from recipe_runs import losses as told_losses  # noqa: E402
 
 from mmdata.errors import UsageError  # noqa: E402
 from mmtrain.tiny import Shape, make_tiny  # noqa: E402
@@ -21,11 +23,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*is_gradient_checkpointing:FutureWarning"
 )  # peft asks for it
 
-ZERO: dict[int, dict[str, Any]] = {stage: {"zero_optimization": {"stage": stage}} for stage in (0, 1, 2, 3)}
-ZERO[3]["zero_optimization"]["stage3_param_persistence_threshold"] = 0  # every weight is cut and gathered
-FROZEN = {"tuning": "frozen"}
 MODULE_ONLY = {"vision": FROZEN, "projector": FROZEN, "language": FROZEN}
-LORA = {"language": {"tuning": "lora"}, "vision": FROZEN, "lora": {"dropout": 0.0, "r": 4}}
 
 
 @pytest.fixture(scope="module")
@@ -54,39 +52,13 @@ def plain(model: Path, data: dict[str, Path], output: Path, *kinds: str, **more:
             }
             for kind in kinds or tuple(data)
         ],
+        **RUN,
         "max_length": 512,
         "max_tiles": 2,
         "packed_tiles": 10,
         "video_frames": 1,
-        "max_steps": 3,
-        "learning_rate": 1e-3,
-        "dtype": "fp32",
-        "dataloader_num_workers": 0,
-        "report_to": [],
-        "save_steps": 0,
         **more,
     }
-
-
-def built(settings: dict[str, Any]) -> tuple[Any, Any]:
-    from mmtrain.recipes import regions
-    from mmtrain.settings import from_plain
-
-    made = from_plain(settings)
-    encoder = regions.make_encoder(made)
-    return regions.make_model(made, encoder.tokenizer), encoder
-
-
-def batch_of(
-    encoder: Any, settings: dict[str, Any], places: list[tuple[int, int]], packing: bool = True
-) -> Any:
-    from mmtrain.data.loader import Batches
-    from mmtrain.data.sources import Reader
-    from mmtrain.settings import from_plain
-
-    reader = Reader(from_plain(settings).train, encoder, max_length=512)
-    make = Batches(reader, packing=packing, filler=True, reduction="token", stop=True)
-    return make.collate([reader.encode(*place) for place in places])
 
 
 def parts(names: set[str]) -> set[str]:
@@ -247,8 +219,7 @@ def test_answers_follow_the_masks(model: Path, data: dict[str, Path], tmp_path: 
 
 
 def losses(result: dict[str, Any]) -> list[float]:
-    assert "error" not in result, result
-    return [entry["loss"] for entry in result["log"] if "loss" in entry]
+    return [loss for (loss,) in told_losses(result, "loss")]
 
 
 def test_a_run_falls_and_comes_back_from_its_export(
@@ -406,13 +377,6 @@ def test_two_ranks_equal_one_on_mixed_batches_in_every_stage(
 def test_a_killed_run_goes_on_bit_for_bit(
     model: Path, data: dict[str, Path], tmp_path: Path, launch: Any, stage: int, changes: dict[str, Any]
 ) -> None:
-    start, finish = launch
     more = {"max_steps": 6, "save_steps": 2, "deepspeed": ZERO[stage], "packing_window": 4, **changes}
     whole, cut = (plain(model, data, tmp_path / name, **more) for name in ("whole", "cut"))
-    killed = start([{**cut, "kill_after": 5}], tmp_path / "killed", 2)
-    killed.communicate(timeout=900)
-    assert killed.returncode != 0
-    expected, resumed = finish(start([whole, cut], tmp_path / "resumed", 2), tmp_path / "resumed", 900)
-    assert resumed["first_step"] == 4
-    assert losses(resumed) == losses(expected)
-    assert resumed["order_hash"] == expected["order_hash"]
+    goes_on_after_a_kill(launch, whole, cut, tmp_path)

@@ -22,6 +22,6 @@ def what_is(evidence: Evidence) -> str | None:
         return "COCO results"
     if any(isinstance(v, dict) and ("file_name" in v or "hf_hub_url" in v) for v in first.values()):
         return (
-            "LLaMA-Factory's dataset_info.json, which is read when a data file that it names lies beside it"
+            "LLaMA-Factory's list of data sets, which is read where it is given itself, as dataset_info.json"
         )
     return None
