@@ -18,11 +18,11 @@ from dataclasses import astuple
 from typing import Any
 
 from mmdata import __version__
-from mmdata.converting.batches import convert_all
 from mmdata.converting.fast.choice import kernels_pay
 from mmdata.converting.lock import sole_writer
 from mmdata.converting.mixture import read_mixtures, write_mixture
 from mmdata.converting.output import REPORT, Output, occupied
+from mmdata.converting.processes import convert_all
 from mmdata.converting.report import Conversion
 from mmdata.converting.targets import mixture_of, target, writes
 from mmdata.converting.task import Task

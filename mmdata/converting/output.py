@@ -11,7 +11,7 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from mmdata.containers import WriteJob, media_mode, suffixes
-from mmdata.converting.batches import Part, Reject
-from mmdata.converting.handover import Piece, Stretch
 from mmdata.converting.ledger import Entry, Ledger
 from mmdata.converting.media import SCRATCH
+from mmdata.converting.parts import Part, Reject
 from mmdata.converting.report import Conversion
+from mmdata.converting.room import Piece
 from mmdata.converting.task import Task
 
 JOURNAL = ".journal.jsonl"
@@ -131,15 +131,20 @@ class Output:
         """How many batches of a source are there, and where the record after them starts."""
         return self._done.get(task.number, (0, 0))
 
-    def append(self, task: Task, part: Part) -> None:
+    def append(self, task: Task, part: Part, outputs: Mapping[str, Sequence[Piece] | str]) -> None:
         """The next part of a source.
+
+        Args:
+            task: of the source.
+            part: what became of a batch.
+            outputs: kind -> its records, in pieces or as the file that holds them.
 
         Raises:
             OSError: it cannot be written.
         """
-        names = {kind: self._name(task, kind) for kind in part.data}
+        names = {kind: self._name(task, kind) for kind in outputs}
         if not self.dry:
-            for kind, data in part.data.items():
+            for kind, data in outputs.items():
                 self._add(names[kind], data)
             if part.rejects:
                 first = self.sources[task.number]["read"]
@@ -190,17 +195,17 @@ class Output:
         stem = self.stems[task.number]
         return f"{stem}-{kind}.{suffix}" if task.by_kind else f"{stem}.{suffix}"
 
-    def _add(self, name: str, data: list[Piece] | Stretch | str) -> None:
+    def _add(self, name: str, data: Sequence[Piece] | str) -> None:
         """Append the records of a part, given in pieces or as the file that holds them."""
         self._write(name, (b",\n" if name in self.sizes else b"[\n") if self.array else b"")
         if isinstance(data, str):
             with open(data, "rb") as part:
-                while piece := part.read(1 << 20):
-                    self._write(name, piece)
+                while text := part.read(1 << 20):
+                    self._write(name, text)
             os.unlink(data)
-        elif isinstance(data, list):
-            for written in data:
-                self._write(name, written)
+        else:
+            for piece in data:
+                self._write(name, piece)
         if not self.array:
             self._write(name, b"\n")
 

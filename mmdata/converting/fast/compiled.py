@@ -14,6 +14,7 @@ import numpy as np
 from mmdata.converting.fast import kernel
 from mmdata.converting.fast.look import View, outline_of
 from mmdata.converting.fast.vectors import WIDE
+from mmdata.converting.room import Room, private
 from mmdata.io.record import Block
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from mmdata.converting.fast.skeleton import Skeleton
     from mmdata.converting.fast.template import Op, Template
 
-ROOM = 1 << 21
-"""Bytes of output that are held for each file written to, four times what a block is; more go in several turns."""
+TEXTS = 1 << 21
+"""Bytes of the texts whose digests are taken at a time."""
 
 MOST_RECORDS = 4096
 MOST_SLOTS = 512
@@ -118,7 +119,7 @@ class Compiled:
         self.places: list[str] = []
         self.changed = False
         self.slots = np.zeros((MOST_SLOTS, 5), np.int64)
-        self.words = np.zeros(ROOM // 8, np.uint64)
+        self.words = np.zeros(TEXTS // 8, np.uint64)
         self.hashes = np.zeros((MOST_RECORDS, 2), np.int64)
         self.digests = np.zeros(MOST_RECORDS, np.int64)
         self._freeze()
@@ -172,16 +173,17 @@ class Compiled:
         self._literals = self.texts.array()
         self._taken = np.zeros(len(self.rows), np.int64)
         self._filled = np.zeros(len(self.places), np.int64)
-        self._out = np.zeros(len(self.places) * ROOM + WIDE, np.uint8)
+        self._limits = np.zeros(len(self.places), np.int64)
         self.changed = False
 
-    def run(self, view: View, first: int, begin: Begin) -> int:
+    def run(self, view: View, first: int, begin: Begin, room: Room) -> int:
         """Translate the records of a block from slice `first` on, as long as they are known.
 
         Args:
             view: of the block, which must be valid UTF-8.
             first: the first slice to translate.
             begin: is called with what has its first record of the batch, and gives it a place to write to.
+            room: takes what is written.
 
         Returns:
             The first slice that was not translated.
@@ -192,18 +194,27 @@ class Compiled:
         why = kernel.FULL
         while why == kernel.FULL:
             before = first
+            self._reserve(room)
             first, why = kernel.translate(
                 *view.arrays, first, self._knowns, self._steps_table, self._ops_table,
-                self._literals, self.between, self.folders.table, self.folders.bytes, self.slots, self._out, ROOM,
-                self._filled, self._taken, self.words, self.hashes, self.digests,
+                self._literals, self.between, self.folders.table, self.folders.bytes, self.slots, room.array,
+                self._filled, self._limits, self._taken, self.words, self.hashes, self.digests,
             )  # fmt: skip
             if first == before:
                 break
-            self._hand_on(begin)
+            self._hand_on(begin, room)
         return int(first)
 
-    def _hand_on(self, begin: Begin) -> None:
-        """Give what was written to its places."""
+    def _reserve(self, room: Room) -> None:
+        """Say where the records of each place go: behind those that are there."""
+        room.flush()
+        for number, name in enumerate(self.places):
+            written = room.place(name)
+            room.reserve(written, room.chunk)
+            self._filled[number], self._limits[number] = written.at, written.limit
+
+    def _hand_on(self, begin: Begin, room: Room) -> None:
+        """Say what was written."""
         counts = [0] * len(self.places)
         for number in np.flatnonzero(self._taken).tolist():
             known, records = self.knowns[number], int(self._taken[number])
@@ -211,22 +222,18 @@ class Compiled:
                 begin(known)
             known.records += records
             counts[self.rows[number][8]] += records
-        for number in np.flatnonzero(self._taken).tolist():
-            place = self.rows[number][8]
-            if counts[place]:
-                start = place * ROOM
-                end = start + int(self._filled[place]) - len(self.between)
-                self.knowns[number].put(self._out[start:end].tobytes(), counts[place])
-                counts[place] = 0
+        for number, name in enumerate(self.places):
+            if counts[number]:
+                room.took(room.place(name), int(self._filled[number]), counts[number])
         self._taken[:] = 0
-        self._filled[:] = 0
 
 
 def load() -> None:
     """Have the kernel's code in memory, once for all processes that are forked later."""
     speller = cast("Alike", SimpleNamespace(alike={b"/": b"/"}, cleared=0))
     nothing = View(Block(0, b"{}", [0], [2], 0), one_line=True)
-    Compiled(speller, b"\n").run(nothing, 0, lambda known: None)  # noqa: ARG005 - is never called
+    room = Room(private(), b"\n")
+    Compiled(speller, b"\n").run(nothing, 0, lambda known: None, room)  # noqa: ARG005 - is never called
 
 
-__all__ = ["ROOM", "Compiled", "load"]
+__all__ = ["Compiled", "load"]

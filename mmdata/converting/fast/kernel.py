@@ -288,8 +288,8 @@ def translate(
     folder_bytes: Any,
     slots: Any,
     out: Any,
-    room: int,
     filled: Any,
+    limits: Any,
     taken: Any,
     words: Any,
     texts: Any,
@@ -312,9 +312,9 @@ def translate(
             stands before the names of its files in the output.
         folder_bytes: uint8, these texts, and `WIDE` bytes more.
         slots: int64 ``[most, 5]``, to work with.
-        out: uint8: for each place `room` bytes, and `WIDE` more at the end.
-        room: bytes of each place.
-        filled: int64: bytes of each place that are written; goes on from there.
+        out: uint8: what is written to.
+        filled: int64: where the next record of each place goes; goes on from there.
+        limits: int64: one past the last byte of each place.
         taken: int64: records of each known; counted on.
         words: uint64: room for the texts to hash.
         texts: int64 ``[most, 2]``: where these lie.
@@ -348,7 +348,7 @@ def translate(
             need = _most(ops, knowns[number, 4], knowns[number, 5], slots) + between_records + WIDE
             seals = knowns[number, 7] > knowns[number, 6]
             most = _most(ops, knowns[number, 6], knowns[number, 7], slots) + BLOCK + WIDE
-            if filled[place] + need > room or (
+            if filled[place] + need > limits[place] or (
                 seals and (used + most > len(octets) or hashes == len(places))
             ):
                 why = FULL
@@ -371,16 +371,22 @@ def translate(
                 texts[hashes, 1] = until - used
                 used = (until + BLOCK - 1) // BLOCK * BLOCK
                 octets[until:used] = 0
-            base = place * room
             at, digest = _write(
-                data, ops, knowns[number, 4], knowns[number, 5], slots, literals, folder_bytes, out,
-                base + filled[place],
-            )  # fmt: skip
+                data,
+                ops,
+                knowns[number, 4],
+                knowns[number, 5],
+                slots,
+                literals,
+                folder_bytes,
+                out,
+                filled[place],
+            )
             if seals:
                 places[hashes] = digest
                 hashes += 1
             _copy(out, at, between, 0, between_records)
-            filled[place] = at + between_records - base
+            filled[place] = at + between_records
             taken[number] += 1
             why = DONE
             i += 1

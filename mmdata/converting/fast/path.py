@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -26,6 +26,7 @@ from mmdata.errors import DataError
 if TYPE_CHECKING:
     from mmdata.converting.fast.compiled import Compiled
     from mmdata.converting.recordconvert import Outcome, RecordConverter
+    from mmdata.converting.room import Room
     from mmdata.io.record import RawRecord
 
 MOST_TRIES = 256
@@ -46,15 +47,6 @@ PAUSE = 256
 """Records that are translated without it then."""
 
 
-class Place(Protocol):
-    """Where translations go."""
-
-    records: list[bytes]
-
-    def add(self, text: bytes, count: int) -> None:
-        """Add so many records with what stands between them."""
-
-
 class Known:
     """A skeleton with its template, and what it has written of the batch at hand.
 
@@ -67,10 +59,9 @@ class Known:
         lines: line breaks between its tokens.
         records: how many records of the batch it has translated.
         written: takes the translations; None before the first one of a batch.
-        place: of which `written` is the list.
     """
 
-    __slots__ = ("careful", "kind", "lines", "notes", "place", "quick", "quotes", "records", "written")
+    __slots__ = ("careful", "kind", "lines", "notes", "quick", "quotes", "records", "written")
 
     def __init__(
         self, quick: Write, careful: Write, kind: str, notes: list[Note], quotes: int, lines: int
@@ -83,17 +74,6 @@ class Known:
         self.lines = lines
         self.records = 0
         self.written: list[bytes] | None = None
-        self.place: Place | None = None
-
-    def goes_to(self, place: Place | None) -> None:
-        """Write there from now on, or nowhere."""
-        self.place = place
-        self.written = place.records if place is not None else None
-
-    def put(self, text: bytes, count: int) -> None:
-        """Write so many records, with what stands between them."""
-        assert self.place is not None
-        self.place.add(text, count)
 
 
 Begin = Callable[[Known], None]
@@ -130,13 +110,14 @@ class FastConvert:
 
             self.compiled = Compiled(self.spell, task.between)
 
-    def run(self, view: View, first: int, begin: Begin) -> int:
+    def run(self, view: View, first: int, begin: Begin, room: Room) -> int:
         """Translate the records of a block from slice `first` on, as long as they are known.
 
         Args:
             view: of the block.
             first: the first slice to translate.
             begin: is called with what has its first record of the batch, and gives it a place to write to.
+            room: takes what the kernel writes.
 
         Returns:
             The first slice whose record only the ordinary way can translate.
@@ -155,7 +136,7 @@ class FastConvert:
                 if first < until:
                     return first
                 continue
-            reached = compiled.run(view, first, begin)
+            reached = compiled.run(view, first, begin, room)
             view.short_runs += reached - first < LONG_RUN
             if reached == len(view.block.starts):
                 return reached
@@ -334,4 +315,4 @@ def _quotes(data: bytes) -> int:
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
-__all__ = ["Begin", "FastConvert", "Known", "Place"]
+__all__ = ["Begin", "FastConvert", "Known"]

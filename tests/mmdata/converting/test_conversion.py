@@ -348,7 +348,7 @@ def many(place: Path, count: int) -> Path:
 
 
 def test_bytes_do_not_depend_on_jobs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmdata.converting.batches.BATCH_BYTES", 9000)
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 9000)
     path = many(place, 90)
     convert(path, place / "one", to="geopixel", jobs=1)
     convert(path, place / "two", to="geopixel", jobs=2)
@@ -360,8 +360,8 @@ def test_bytes_do_not_depend_on_kernels_or_jobs(
     place: Path, monkeypatch: pytest.MonkeyPatch, memory: int
 ) -> None:
     """Neither on where the output of a worker waits: in memory, or in a file where it is too large for that."""
-    monkeypatch.setattr("mmdata.converting.batches.BATCH_BYTES", 9000)
-    monkeypatch.setattr("mmdata.converting.handover.SLOT_BYTES", memory)
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 9000)
+    monkeypatch.setattr("mmdata.converting.room.ROOM_BYTES", memory)
     records = [
         {"id": n + 1, "image": f"{n % 3}/{n}.png", "conversations": talk("<image>\nWhat?", f"Car {n}.")}
         for n in range(600)
@@ -380,7 +380,7 @@ def test_bytes_do_not_depend_on_kernels_or_jobs(
 def test_killed_run_goes_on(place: Path) -> None:
     path = many(place, 600)
     code = (
-        "import mmdata.converting.batches as b; b.BATCH_BYTES = 9000\n"
+        "import mmdata.converting.processes as b; b.BATCH_BYTES = 9000\n"
         "from mmdata.converting.conversion import convert\n"
         f"print(convert({str(path)!r}, 'killed', to='geopixel', format='geopixel').read)"
     )
@@ -496,7 +496,7 @@ def test_a_full_disk_is_one_clear_error(place: Path, monkeypatch: pytest.MonkeyP
 
     from mmdata.converting.output import Output
 
-    monkeypatch.setattr("mmdata.converting.batches.BATCH_BYTES", 4000)
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 4000)
     path, room = plain(place, 400), [30_000]
     write = Output._write
 
@@ -619,7 +619,7 @@ def test_one_run_at_a_time(place: Path) -> None:
 def test_two_runs_at_once_are_never_mixed(place: Path) -> None:
     paths = [plain(place, 300, "one"), plain(place, 500, "two")]
     code = (
-        "import sys, mmdata.converting.batches as b; b.BATCH_BYTES = 5000\n"
+        "import sys, mmdata.converting.processes as b; b.BATCH_BYTES = 5000\n"
         "from mmdata.converting.conversion import convert\n"
         "from mmdata.errors import UsageError\n"
         "try:\n    convert(sys.argv[1], 'out', to='xcomposer')\n"
@@ -771,7 +771,7 @@ def test_a_data_txt_keeps_its_numbers(place: Path) -> None:
 
 
 def test_ranges_of_arrays_that_begin_at_a_wrong_guess(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmdata.converting.batches.BATCH_BYTES", 3000)
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 3000)
     inner = [
         {"id": n, "image": "a.png", "segmentation": [], "conversations": talk("x", "[SEG]")}
         for n in range(60)

@@ -16,8 +16,10 @@ from PIL import Image
 
 from mmdata import jit
 from mmdata.checks.registry import selected
-from mmdata.converting.batches import Batch, BatchConverter, Part
+from mmdata.converting.batches import BatchConverter
+from mmdata.converting.parts import Batch, Part
 from mmdata.converting.recordconvert import RecordConverter
+from mmdata.converting.room import private
 from mmdata.converting.targets import MIXTURES, targets
 from mmdata.converting.task import Task
 from mmdata.encoding import EncodeOptions
@@ -131,24 +133,32 @@ def converted(
         return convert(raw)
 
     converter.records.convert = counted  # type: ignore[method-assign]
-    part = converter.convert(Batch(0, lo))
+    part = whole(converter, Batch(0, lo))
     return part, part.ledger.read - ordinary
+
+
+def whole(converter: BatchConverter, batch: Batch) -> Part:
+    """A converted batch with the bytes of each output in one piece, wherever they lay."""
+    memory = private()
+    part = converter.convert(batch, memory)
+    part.data = {kind: [b"".join(pieces)] for kind, pieces in part.outputs(memory).items()}  # type: ignore[arg-type]
+    return part
 
 
 def by_kernel(converter: BatchConverter, batch: Batch) -> tuple[Part, int]:
     compiled, taken = converter.fast.compiled, 0
     if compiled is None:  # there is no fast path at all
-        return converter.convert(batch), 0
+        return whole(converter, batch), 0
     run = compiled.run
 
-    def counted(view: Any, first: int, begin: Any) -> int:
+    def counted(view: Any, first: int, begin: Any, room: Any) -> int:
         nonlocal taken
-        reached = run(view, first, begin)
+        reached = run(view, first, begin, room)
         taken += reached - first
         return reached
 
     compiled.run = counted  # type: ignore[method-assign]
-    return converter.convert(batch), taken
+    return whole(converter, batch), taken
 
 
 needs_numba = pytest.mark.skipif(not jit.available(), reason="numba is not installed")
@@ -259,16 +269,26 @@ def test_the_kernel_and_the_ordinary_way_agree(place: Path, source: str, to: str
 
 
 @needs_numba
-def test_the_kernel_goes_on_when_its_memory_is_full(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmdata.converting.fast import compiled
-
-    monkeypatch.setattr(compiled, "ROOM", 8192)
+@pytest.mark.parametrize(
+    ("chunk", "size", "least"), [(8192, 16 << 20, 500), (8192, 60_000, 20), (4096, 4096, 0)]
+)
+def test_the_kernel_goes_on_when_its_memory_is_full(
+    place: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, size: int, least: int
+) -> None:
+    """Be it the chunk of a kind of records, or the whole room: two kinds take turns."""
+    monkeypatch.setattr("mmdata.converting.room.CHUNK", chunk)
+    monkeypatch.setattr("mmdata.converting.room.ROOM_BYTES", size)
     found = mutated(random.Random(5), "internvl", 400, b" ")
+    text = json.dumps(
+        {"id": 1, "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}
+    )
+    mixed = [one for record in found for one in (record, text.encode())]
     path = place / "in.jsonl"
-    path.write_bytes(b"\n".join([*found, found[0].replace(b"road", b"road" * 4000), *found]) + b"\n")
+    path.write_bytes(b"\n".join([*mixed, found[0].replace(b"road", b"road" * 4000), *found]) + b"\n")
     one, taken = converted(path, "internvl", "xcomposer", fast=True, kernels=True)
     assert one == converted(path, "internvl", "xcomposer", fast=False)[0]
-    assert taken > 500
+    assert len(one.data) == 2
+    assert taken > least
 
 
 @needs_numba
