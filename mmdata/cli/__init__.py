@@ -7,6 +7,10 @@ from typing import Any
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script."""
+    import os
+
+    # numpy's BLAS starts a thread for each core when it is imported, and they spin; nothing here multiplies matrices.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from mmdata.cli.entry import run
 
     run("mmdata", _app, arguments)

@@ -98,6 +98,7 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
         said = f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")
         print(f"{name}: {_on_one_line(said)}", file=sys.stderr)
         code = 2
+    gc.freeze()  # what is left goes with the process: the interpreter need not look for cycles in it
     sys.exit(code)
 
 
