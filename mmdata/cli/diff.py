@@ -52,8 +52,9 @@ def command(
     )
     for line in result.broken[:10]:
         print(f"not compared: {line}", file=sys.stderr)
-    if len(result.broken) > 10:
-        print(f"… and {len(result.broken) - 10} more; --json names them", file=sys.stderr)
+    if len(result.broken) + result.more_broken > 10:
+        more = len(result.broken) + result.more_broken - 10
+        print(f"… and {more} more; --json names them", file=sys.stderr)
     return result.exit_code
 
 

@@ -60,8 +60,10 @@ def _text(ledger: Ledger) -> None:
     )
     for line in lines[:_SHOWN]:
         print(line, file=sys.stderr)
-    if len(lines) > _SHOWN:
-        print(f"… and {len(lines) - _SHOWN} more; --json or --report names them", file=sys.stderr)
+    count = ledger.dropped["broken"] + len(ledger.between) + len(ledger.notes)
+    count += ledger.extra.get("more_between_records", 0) + ledger.extra.get("more_notes", 0)
+    if count > _SHOWN:
+        print(f"… and {count - _SHOWN} more; --json or --report names them", file=sys.stderr)
 
 
 def decimal(text: str, option: str) -> Decimal:

@@ -41,7 +41,7 @@ def command(
         sys.stdout.write(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         _show(found)
-    return 1 if found.rejects else 0
+    return 0 if found.clean else 1
 
 
 def _show(found: Comparison) -> None:
@@ -72,3 +72,8 @@ def _show(found: Comparison) -> None:
         print(f"mmdata: record {record}: {why}", file=sys.stderr)
     if len(found.rejects) > 10:
         print(f"mmdata: and {len(found.rejects) - 10} more that cannot be drawn", file=sys.stderr)
+    for what in found.between[:10]:
+        print(f"mmdata: no record: {what}", file=sys.stderr)
+    if len(found.between) + found.more_between > 10:
+        more = len(found.between) + found.more_between - 10
+        print(f"mmdata: and {more} more places that hold no record; --json names them", file=sys.stderr)

@@ -29,9 +29,9 @@ def command(
     media_root: Annotated[
         str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
     ] = None,
-    overwrite: Annotated[
+    force: Annotated[
         bool,
-        typer.Option("--force", "--overwrite", help="Start anew where the directory holds other masks."),
+        typer.Option("--force", help="Start anew where the directory holds other masks."),
     ] = False,
 ) -> int:
     """Write masks that people can open; run again, it goes on where it stopped."""
@@ -48,7 +48,7 @@ def command(
             per=per,  # type: ignore[arg-type]
             palette=palette,
             media_root=media_root,
-            overwrite=overwrite,
+            overwrite=force,
             progress=progress,
         )
     for record, why in done.rejects[:_SHOWN]:
@@ -57,6 +57,13 @@ def command(
         print(
             f"mmdata: and {len(done.rejects) - _SHOWN} more rejects, see index.json in {output}",
             file=sys.stderr,
+        )
+    for what in done.between[:_SHOWN]:
+        print(f"mmdata: no record: {what}", file=sys.stderr)
+    if len(done.between) + done.more_between > _SHOWN:
+        more = len(done.between) + done.more_between - _SHOWN
+        print(
+            f"mmdata: and {more} more places that hold no record, see index.json in {output}", file=sys.stderr
         )
     if done.overlapping:
         print(
@@ -74,4 +81,4 @@ def command(
         f"{done.records} records = {done.written} with masks ({state}) + {done.without_masks} without + "
         f"{len(done.rejects)} rejected; {done.files} {'file' if done.files == 1 else 'files'} in {output}"
     )
-    return 1 if done.rejects else 0
+    return 0 if done.clean else 1
