@@ -137,7 +137,7 @@ def raster_diff(
         path: the data file.
         format: its format; None tells it by its content.
         media_root: directory that relative paths start from, where it is not the working directory.
-        worst: how many masks to name.
+        worst: how many masks to name; 0 names all that differ.
         progress: told how many bytes of the file are done.
 
     Raises:
@@ -162,7 +162,7 @@ def raster_diff(
                 for found in _compared(sample, raw.index, sources, result):
                     ious.append(found.iou)
                     heapq.heappush(heap, (-found.iou, -len(ious), found))
-                    if len(heap) > worst:
+                    if 0 < worst < len(heap):
                         heapq.heappop(heap)
             except DataError as error:
                 result.rejects.append((raw.index, str(error)))

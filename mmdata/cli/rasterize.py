@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force, Format, MediaRoot, OutputDir
+
 NAME = "rasterize"
 
 _SHOWN = 10
@@ -14,11 +16,9 @@ _SHOWN = 10
 
 def command(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A data file with masks.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="Directory for the masks and index.json.")],
-    to: Annotated[str, typer.Option(help="png, npz or coco.")] = "png",
-    format: Annotated[
-        str | None, typer.Option("--format", help="Format of the file; detected from its content otherwise.")
-    ] = None,
+    output: OutputDir,
+    to: Annotated[str, typer.Option(help="Format to write: png, npz or coco.")] = "png",
+    format: Format = None,
     rule: Annotated[
         str | None, typer.Option(help="opencv or coco: draw rings by this rule, not the trainer's own.")
     ] = None,
@@ -26,13 +26,8 @@ def command(
     palette: Annotated[
         str, typer.Option(help="voc, grey, or a file of lines `R G B`; 0 is the background.")
     ] = "voc",
-    media_root: Annotated[
-        str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
-    ] = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Start anew where the directory holds other masks."),
-    ] = False,
+    media_root: MediaRoot = None,
+    force: Force = False,
 ) -> int:
     """Write masks that people can open; run again, it goes on where it stopped."""
     from mmdata.mask_files import rasterize_file

@@ -100,7 +100,7 @@ class Diff:
         return 1 if self.added or self.removed or self.changed or self.broken else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--output-format json``."""
         return {
             "a": self.a,
             "b": self.b,
@@ -149,7 +149,7 @@ def diff_files(a: str, b: str, *, by: str = "id", limit: int = 100, progress: Pr
     if by not in ("id", "content"):
         raise UsageError(f"--by is id or content, got {by!r}")
     if limit < 0:
-        raise UsageError(f"--limit must not be negative, got {limit}")
+        raise UsageError(f"the limit of listed records must not be negative, got {limit}")
     for path in (a, b):
         twice_readable(path, "diff")
     result = Diff(a, b, by)

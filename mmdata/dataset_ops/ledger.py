@@ -121,7 +121,7 @@ class Ledger:
         return 1 if self.dropped[BROKEN] or self.between or self.notes else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json`` and ``--report``."""
+        """For ``--output-format json`` and ``--report``."""
         return {
             "verb": self.verb,
             "read": self.read.total(),
