@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, overload
 from mmdata.errors import DataError, UsageError
 from mmdata.io.index import SeekIndex, open_index
 from mmdata.io.jsontext import JSONProblem, parse
-from mmdata.io.read import MAX_RECORD_BYTES, Source, open_source
+from mmdata.io.read import open_source
 from mmdata.io.record import Problem, RawRecord
 from mmdata.io.rows import RowSource
+from mmdata.io.source import MAX_RECORD_BYTES, Source
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
