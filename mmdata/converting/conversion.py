@@ -18,11 +18,11 @@ from dataclasses import astuple
 from typing import Any
 
 from mmdata import __version__
+from mmdata.converting import processes
 from mmdata.converting.fast.choice import kernels_pay
 from mmdata.converting.lock import sole_writer
 from mmdata.converting.mixture import read_mixtures, write_mixture
 from mmdata.converting.output import REPORT, Output, occupied
-from mmdata.converting.processes import convert_all
 from mmdata.converting.report import Conversion
 from mmdata.converting.targets import mixture_of, target, writes
 from mmdata.converting.task import Task
@@ -161,7 +161,7 @@ def _planned(tasks: list[Task], mark: str, jobs: int) -> Conversion:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         sink = Output(tasks, folder, mark, dry=True)
-        convert_all(tasks, sink, jobs)
+        processes.convert_all(tasks, sink, jobs)
         return sink.report()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -176,7 +176,7 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
     fresh = not os.path.exists(tasks[0].folder)
     sink = Output(tasks, tasks[0].folder, mark)
     try:
-        convert_all(tasks, sink, jobs)
+        processes.convert_all(tasks, sink, jobs)
         format = target(tasks[0].to)[0]
         kind = mixture_of(format)
         output = os.path.relpath(final, tasks[0].base)
@@ -199,7 +199,7 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
 
 def _fingerprint(tasks: Sequence[Task]) -> str:
     """Of everything that decides the bytes of the output, but for where it lies; unique where the content is not known."""
-    facts: list[Any] = [__version__]
+    facts: list[Any] = [__version__, processes.BATCH_BYTES]
     for task in tasks:
         if task.path == "-" or not os.path.isfile(task.path):
             return secrets.token_hex(12)

@@ -403,6 +403,24 @@ def test_killed_run_goes_on(place: Path) -> None:
     assert not list(place.glob(".*partial*"))
 
 
+def test_a_killed_run_leaves_its_place_free(place: Path) -> None:
+    """Its workers may be in the middle of a batch: they hold the lock, and go."""
+    path = many(place, 3000)
+    code = (
+        "import mmdata.converting.processes as b; b.BATCH_BYTES = 9000\n"
+        "from mmdata.converting.conversion import convert\n"
+        f"print(convert({str(path)!r}, 'out', to='videorefer', format='geopixel', jobs=2).read)"
+    )
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    journal = place / ".out.mmdata-partial/.journal.jsonl"
+    while started.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
+        time.sleep(0.002)
+    assert started.poll() is None
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    assert convert(path, place / "out", to="videorefer", format="geopixel").read == 3000
+
+
 def test_output_is_not_overwritten(place: Path) -> None:
     path = save(place / "in.json", cases()["xcomposer"], "xcomposer")
     (place / "out").mkdir()
@@ -603,9 +621,12 @@ def test_masks_become_questions(place: Path) -> None:
         assert read(place / f"back-{to}", back) == [json.loads(phrased.read_text())[0]]
 
 
-def test_one_run_at_a_time(place: Path) -> None:
+def test_one_run_at_a_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = plain(place)
+    from mmdata.converting import lock
     from mmdata.converting.lock import sole_writer
+
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
 
     with (
         sole_writer(str(place / ".out.mmdata-partial.lock"), "out"),
