@@ -353,7 +353,8 @@ def stems(tasks: list[Task]) -> list[str]:
         name = os.path.basename(task.path.rstrip("/")) if task.path != "-" else "stdin"
         for ending in (".gz", ".zst", ".zstd", ".json", ".jsonl", *suffixes()):
             name = name.removesuffix(ending)
-        stem = "_".join(name.split()) or "data"
+        # A name that begins with a dot is one of our own: the journal's.
+        stem = "_".join(name.split()).lstrip(".") or "data"
         if stem in ("report", "rejects", "meta", "data"):
             stem += "-records"
         number, wanted = 2, stem

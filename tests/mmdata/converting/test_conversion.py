@@ -23,6 +23,7 @@ import mmdata
 from mmdata import jit, masks
 from mmdata.converting.carry import KEY
 from mmdata.converting.conversion import Conversion, convert
+from mmdata.converting.output import Output
 from mmdata.converting.targets import targets
 from mmdata.errors import UsageError
 from mmdata.format import get_format
@@ -512,8 +513,6 @@ def plain(place: Path, count: int = 3, name: str = "talk") -> Path:
 def test_a_full_disk_is_one_clear_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
-    from mmdata.converting.output import Output
-
     monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 4000)
     path, room = plain(place, 400), [30_000]
     write = Output._write
@@ -789,6 +788,36 @@ def test_a_data_txt_keeps_its_numbers(place: Path) -> None:
     report = convert(place / "mix.txt", place / "meta", to="internvl")
     found = json.loads((place / "meta/meta.json").read_text())
     assert {name: int(e["length"] * e["repeat_time"]) for name, e in found.items()} == {"mixed": 20, "few": 3}
+
+
+@pytest.mark.parametrize("to", ["geopixel", "internvl"])
+def test_a_source_may_be_empty(place: Path, to: str) -> None:
+    empty = place / "empty.jsonl"
+    empty.write_text("\n")
+    report = convert([empty, plain(place)], place / "out", to=to, format="internvl")
+    assert [one["written"] for one in report.sources] == [0, 3]
+    assert mmdata.validate(place / "out", media="none").ok
+
+
+def test_a_source_whose_name_begins_with_a_dot(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The growing output has such names of its own."""
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 2000)
+    path = plain(place, 60).rename(place / ".journal.json")
+    whole = convert(path, place / "whole", to="xcomposer", format="internvl")
+    assert whole.outputs[0] == "journal-image.json"
+    add = Output.append
+
+    def stop(self: Output, task: Any, part: Any, outputs: Any) -> None:
+        if part.number == 2:
+            raise KeyboardInterrupt
+        add(self, task, part, outputs)
+
+    monkeypatch.setattr(Output, "append", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert(path, place / "out", to="xcomposer", format="internvl")
+    monkeypatch.setattr(Output, "append", add)
+    convert(path, place / "out", to="xcomposer", format="internvl")
+    assert tree(place / "out") == tree(place / "whole")
 
 
 def test_ranges_of_arrays_that_begin_at_a_wrong_guess(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
