@@ -238,7 +238,10 @@ class Output:
 
     def report(self) -> Conversion:
         """The ledger of everything appended, without outputs."""
-        report = Conversion(format=self.tasks[0].format, fingerprint=self.mark, sources=self.sources)
+        sources = self.sources
+        if self.dry and self.tasks[0].packed is not None:  # its writer alone knows the names
+            sources = [{**one, "outputs": {}} for one in sources]
+        report = Conversion(format=self.tasks[0].format, fingerprint=self.mark, sources=sources)
         self.ledger.fill(report)
         return report
 
