@@ -151,6 +151,11 @@ class Output:
                 lines = [_reject(task, one, first) for one in part.rejects]
                 self._write(REJECTS, b"".join(lines))
             self._fresh += part.files
+        else:
+            waiting = [data for data in outputs.values() if isinstance(data, str)]
+            for name in (*waiting, *(os.path.join(self.folder, one) for one in part.files)):
+                with suppress(FileNotFoundError):
+                    os.unlink(name)
         counts = {names[kind]: count for kind, count in part.counts.items()}
         self._count(task.number, part.ledger, counts)
         if self._journal is not None:

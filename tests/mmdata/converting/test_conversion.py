@@ -847,3 +847,71 @@ def test_conversion_brings_no_new_warning(place: Path) -> None:
         # A box that is one pixel wide has no ring around an area: that is how it is drawn exactly.
         thin = {"G09"} if (source, to) == ("internvl", "geopixel") else set()
         assert set(report.warnings) <= had | thin, (source, to)
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("data/in.jsonl", "data"),
+        ("in.jsonl", "data"),  # the pictures lie there
+        ("in.jsonl", "data/images"),
+        ("absolute.jsonl", "data"),
+        ("in.jsonl", "link"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["keep", "copy"])
+def test_what_is_read_is_not_thrown_away(place: Path, source: str, output: str, mode: str) -> None:
+    (place / "data/images").mkdir(parents=True)
+    shutil.copy(place / "a.png", place / "data/images/a.png")
+    (place / "link").symlink_to("data")
+    record = {"image": "data/images/a.png", "conversations": talk("<image>\nWhat?", "A car.")}
+    for name in ("in.jsonl", "data/in.jsonl", "absolute.jsonl"):
+        image = str(place / record["image"]) if name == "absolute.jsonl" else record["image"]
+        (place / name).write_text(json.dumps({**record, "image": image}) + "\n")
+    before = tree(place)
+    with pytest.raises(UsageError, match="replace"):
+        convert(place / source, place / output, to="llava", force=True, media_files=mode)
+    assert tree(place) == before
+
+
+def test_the_working_directory_is_not_replaced(place: Path) -> None:
+    path = plain(place)
+    (place / "sub").mkdir()
+    (place / "sub/mine.txt").write_text("x")
+    os.chdir(place / "sub")
+    with pytest.raises(UsageError, match="working directory"):
+        convert(path, ".", to="llava", force=True)
+    assert (place / "sub/mine.txt").exists()
+
+
+@pytest.mark.parametrize("mode", ["link", "copy"])
+def test_a_linked_picture_keeps_its_name(place: Path, mode: str) -> None:
+    """As in a cache of downloads, whose files are named by their content and have no ending."""
+    (place / "blobs").mkdir()
+    (place / "a.png").rename(place / "blobs/0123abcd")
+    (place / "a.png").symlink_to("blobs/0123abcd")
+    report = convert(plain(place), place / "out", to="llava", media_files=mode)
+    for record in read(place / "out", report):
+        assert record["image"].endswith("/a.png")
+        assert (place / "out" / record["image"]).read_bytes() == (place / "blobs/0123abcd").read_bytes()
+
+
+def test_a_plan_copies_no_media(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = place / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    path = save(place / "in.json", cases()["geopixel"], "geopixel")
+    most = 0
+    write = Output.append
+
+    def look(self: Output, *given: Any) -> None:
+        nonlocal most
+        write(self, *given)
+        most = max(most, sum(one.is_file() for one in scratch.rglob("*")))
+
+    monkeypatch.setattr(Output, "append", look)
+    planned = convert(path, place / "no/out", to="geopixel", media_files="copy", plan=True)
+    assert (most, list(scratch.iterdir()), (place / "no").exists()) == (0, [], False)
+    done = convert(path, place / "no/out", to="geopixel", media_files="copy")
+    assert planned.fields == done.fields
+    assert planned.sources == done.sources
