@@ -31,7 +31,8 @@ def command(
         str | None, typer.Option(metavar="HOST:PORT", help="Where the nodes meet: the same on every node.")
     ] = None,
     hostfile: Annotated[
-        str | None, typer.Option(help="DeepSpeed hostfile; its launcher starts every node over ssh.")
+        str | None,
+        typer.Option(metavar="FILE", help="DeepSpeed hostfile; its launcher starts every node over ssh."),
     ] = None,
     slurm: Annotated[
         str | None,
@@ -40,7 +41,11 @@ def command(
     slurm_time: Annotated[str, typer.Option(help="Time limit of the Slurm job.")] = "24:00:00",
     slurm_partition: Annotated[str | None, typer.Option(help="Partition of the Slurm job.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print resolved config, launch command and DeepSpeed JSON.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print resolved config, launch command and DeepSpeed JSON; write and start nothing.",
+        ),
     ] = False,
 ) -> int:
     """Train: in this process, on several GPUs, on several nodes; under a launcher only the environment is read."""
