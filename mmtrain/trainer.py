@@ -25,7 +25,7 @@ from mmtrain.data.mixing import mixture
 from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
-from mmtrain.engine import deepspeed_config, gradient_norm, make_engine, prepare
+from mmtrain.engine import check_engine, deepspeed_config, gradient_norm, make_engine, prepare
 from mmtrain.held_out import evaluate
 from mmtrain.log import LOG, Log, drop_after
 from mmtrain.mfu import meter_of
@@ -85,6 +85,7 @@ class Run:
         self.recipe = import_module(f"mmtrain.recipes.{settings.recipe}")
         self.encoder = self.recipe.make_encoder(settings)
         self.config = deepspeed_config(settings, self.world)
+        check_engine(self.config)
         self.stage = int(self.config["zero_optimization"]["stage"])
         self.order = _order(settings)
         models = self.recipe.model_folders(settings) if hasattr(self.recipe, "model_folders") else {}
