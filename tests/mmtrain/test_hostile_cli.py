@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from typer.main import get_command
 
+from mmdata.errors import UsageError
 from mmtrain.cli import main
+from mmtrain.log import drop_after
 
 RECORD = {"id": 0, "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
 GOOD = """\
@@ -39,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 20)
     (tmp_path / "nul").write_bytes(b"\0" * 3000)
     (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "deep").write_text("[" * 100_000)
+    (tmp_path / "deep").write_text("[" * 5_000)
     (tmp_path / "large").write_bytes(b"x" * (2**20 + 1))
     (tmp_path / "cut").write_text('{"a": [1, 2')
     (tmp_path / "list").write_text("[1, 2]\n")
@@ -191,3 +194,98 @@ def test_any_model_config(text: str, capsys: pytest.CaptureFixture[str]) -> None
 )
 def test_options_of_launch(options: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert told in refused(capsys, "launch", "run.yaml", *options.split())
+
+
+def checkpoint(step: int) -> Path:
+    """A checkpoint that is whole as far as can be told without torch."""
+    path = Path("runs/x") / f"checkpoint-{step}"
+    (path / "weights").mkdir(parents=True)
+    for name in ("random-0.pt", "weights/mp_rank_00_model_states.pt"):
+        with ZipFile(path / name, "w") as file:
+            file.writestr("data.pkl", b"x" * 1000)
+    state = {
+        "step": step,
+        "world_size": 1,
+        "order_hash": "",
+        "tokens": 1,
+        "samples": 1,
+        "bad": 0,
+        "best": None,
+        "since_best": 0,
+        "settings": {},
+        "data": {},
+        "rows": {"next": 1, "window": 1, "waiting": [], "rows": []},
+    }
+    (path / "trainer.json").write_text(json.dumps(state))
+    return path
+
+
+def test_a_whole_checkpoint_is_gone_on_from() -> None:
+    checkpoint(2)
+    assert run("launch", "run.yaml", "--dry-run") == 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"step": true}', bytes(range(256)), b"[" * 99_999, None]
+)
+@pytest.mark.parametrize("name", ["trainer.json", "random-0.pt", "weights/mp_rank_00_model_states.pt"])
+def test_a_damaged_checkpoint_is_told_before_torch_is_needed(
+    name: str, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = checkpoint(2) / name
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    elif name == "trainer.json":
+        return  # such a checkpoint was never finished, and is none
+    assert str(file.parent) in refused(capsys, "launch", "run.yaml", "--dry-run")
+    assert str(file.parent) in refused(capsys, "export", "runs/x", "-o", "exported")
+
+
+@pytest.mark.parametrize("key", ["step", "world_size", "rows", "settings", "data"])
+def test_a_checkpoint_of_another_version_is_told(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = checkpoint(2) / "trainer.json"
+    state = json.loads(file.read_text())
+    del state[key]
+    file.write_text(json.dumps(state))
+    assert f"lacks {key}" in refused(capsys, "launch", "run.yaml", "--dry-run")
+    file.write_text(json.dumps(state | {key: "odd"}))
+    assert f"{key} is 'odd'" in refused(capsys, "launch", "run.yaml", "--dry-run")
+
+
+@pytest.mark.parametrize("resume", ["null", "runs/x/checkpoint-2"])
+def test_a_run_is_not_mixed_with_later_checkpoints(resume: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would save earlier steps, which would be deleted as the oldest, and go on from the later ones if it were killed."""
+    checkpoint(2)
+    checkpoint(9)
+    assert "checkpoint-9 of an earlier run" in refused(
+        capsys, "launch", "run.yaml", f"resume={resume}", "--dry-run"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]\n",
+        "3\n",
+        "{\n",
+        '{"step": [1]}\n',
+        "[" * 99_999 + "\n",
+        "\0\n",
+        '{"step": 1}\nhalf\n{"step": 2}\n',
+    ],
+)
+def test_any_log(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs/x").mkdir(parents=True)
+    log = Path("runs/x/train_log.jsonl")
+    log.write_text(text)
+    assert "expected an object with a step" in refused(capsys, "plot", "runs/x")
+    with pytest.raises(UsageError, match="expected an object with a step"):
+        drop_after(log, 1)  # nothing but its own lines of later steps may be taken out of a log
+    assert log.read_text() == text
+
+
+def test_any_place_as_run(capsys: pytest.CaptureFixture[str]) -> None:
+    for place in PLACES:
+        refused(capsys, "plot", place)
+        refused(capsys, "export", place, "-o", "exported")
