@@ -98,6 +98,7 @@ class RecordConverter:
             base=task.base,
             mode=media_mode(task.packed, task.media_files),
             mark_folders=self.format.name == "internvl",
+            bring=not task.plan,
         )
         self.files: list[str] = []
 

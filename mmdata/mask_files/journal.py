@@ -11,7 +11,7 @@ import orjson
 from mmdata.io.writer import atomic_writer
 
 if TYPE_CHECKING:
-    from mmdata.mask_files.run import Summary
+    from mmdata.mask_files.summary import Summary
 
 INDEX = "index.json"
 JOURNAL = "index.partial.jsonl"

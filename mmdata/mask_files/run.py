@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -26,6 +25,7 @@ from mmdata.mask_files.journal import (
 )
 from mmdata.mask_files.palette import read_palette
 from mmdata.mask_files.record_files import RecordFiles, by_frame
+from mmdata.mask_files.summary import Summary
 from mmdata.masks.placed import DrawnMask, MaskSource
 from mmdata.progress import Progress, Silent
 from schemas.sample import RasterRule
@@ -44,40 +44,6 @@ MAX_BETWEEN = 1000
 """Texts between records that are named."""
 
 _UNFINISHED = re.compile(r"\.(\d{6,}[^.]*\.(png|npz)|index\.[a-z.]+|instances\.json)\.[0-9a-f]{12}\.tmp")
-
-
-@dataclass(slots=True)
-class Summary:
-    """What became of the records.
-
-    Attributes:
-        records: how many the file has.
-        written: how many have masks in the files now; `resumed` of them were there already.
-        without_masks: how many have none.
-        rejects: (record, why) of those whose masks cannot be drawn.
-        files: files with masks.
-        overlapping: records in whose shared file an object covers pixels of another; those objects have files of
-            their own.
-        between: text between records that is no record: where it lies and what it is, at most `MAX_BETWEEN` times.
-        more_between: how often beyond these.
-        up_to_date: everything was there already.
-    """
-
-    records: int = 0
-    written: int = 0
-    resumed: int = 0
-    without_masks: int = 0
-    rejects: list[tuple[int, str]] = field(default_factory=list)
-    files: int = 0
-    overlapping: int = 0
-    between: list[str] = field(default_factory=list)
-    more_between: int = 0
-    up_to_date: bool = False
-
-    @property
-    def clean(self) -> bool:
-        """Whether everything in the file was a record whose masks, if any, were drawn."""
-        return not self.rejects and not self.between
 
 
 def rasterize_file(
