@@ -915,3 +915,41 @@ def test_a_plan_copies_no_media(place: Path, monkeypatch: pytest.MonkeyPatch) ->
     done = convert(path, place / "no/out", to="geopixel", media_files="copy")
     assert planned.fields == done.fields
     assert planned.sources == done.sources
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_directory_is_replaced_as_a_whole(
+    place: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """Killed at any step of that, the same command ends as if nothing had been."""
+    if not at_once:
+        monkeypatch.setattr("mmdata.converting.output.ctypes.CDLL", object())
+    path = plain(place)
+    convert(path, place / "whole", to="llava")
+    whole = tree(place / "whole")
+    steps = ("os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "ctypes.dlsym")
+    for step in range(1, 40):
+        (place / "out").mkdir(exist_ok=True)
+        (place / "out/mine.txt").write_text("x")
+        child = os.fork()
+        if child == 0:
+            left = step
+
+            def event(name: str, args: tuple[Any, ...]) -> None:
+                del args
+                nonlocal left
+                left -= name in steps
+                if not left:
+                    os._exit(9)
+
+            sys.addaudithook(event)
+            convert(path, place / "out", to="llava", force=True)
+            os._exit(0)
+        killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        assert (place / "out").exists() or not at_once
+        convert(path, place / "out", to="llava", force=True)
+        assert tree(place / "out") == whole
+        assert not list(place.glob(".*partial*"))
+        if not killed:
+            break
+    assert 4 < step < 39
