@@ -205,8 +205,8 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
         kind = mixture_of(format)
         output = os.path.relpath(final, tasks[0].base)
         files = write_mixture(kind, mixtures, sink.sources, output) if kind else []
-        if format.described is not None:
-            files += [(name, text.encode()) for name, text in format.described(sink.kinds()).items()]
+        if format.listing is not None:
+            files += [(name, text.encode()) for name, text in format.listing.write(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]
         said += _unread(found)
         report = sink.finish(files, said)

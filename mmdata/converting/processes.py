@@ -21,8 +21,9 @@ from mmdata.converting.media import SCRATCH
 from mmdata.converting.parts import Batch, Part, Sink
 from mmdata.converting.room import Handover, Stretch, private
 from mmdata.converting.task import Task
-from mmdata.io.read import Source, open_source
+from mmdata.io.read import open_source
 from mmdata.io.record import Item, RawRecord
+from mmdata.io.source import Source
 from mmdata.workers import Result, Workers
 
 BATCH_BYTES = 8 << 20

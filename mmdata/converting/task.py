@@ -72,7 +72,7 @@ class Task:
     def by_kind(self) -> bool:
         """Each kind of record has a file of its own."""
         format = target(self.to)[0]
-        return format.name in BY_KIND or format.described is not None
+        return format.name in BY_KIND or format.listing is not None
 
 
 __all__ = ["Task"]

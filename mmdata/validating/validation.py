@@ -13,8 +13,9 @@ from mmdata.checks.view import Duplicate, EntryView, FileView
 from mmdata.finding import Finding
 from mmdata.ids import IdTable
 from mmdata.io.jsontext import JSONProblem, locate
-from mmdata.io.read import open_source, range_holds
+from mmdata.io.read import open_source
 from mmdata.io.record import RawRecord
+from mmdata.io.source import range_holds
 from mmdata.options import Options
 from mmdata.plan import DataSet, MixtureFile, make_plan, read_mixture
 from mmdata.progress import Progress, Silent
@@ -25,7 +26,7 @@ from mmdata.workers import Workers
 
 if TYPE_CHECKING:
     from mmdata.format import Format
-    from mmdata.io.read import Source
+    from mmdata.io.source import Source
     from mmdata.validating.baseline import Baseline
 
 PARALLEL_FROM = 8 << 20
