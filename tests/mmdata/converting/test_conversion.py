@@ -953,3 +953,36 @@ def test_a_directory_is_replaced_as_a_whole(
         if not killed:
             break
     assert 4 < step < 39
+
+
+@pytest.mark.parametrize("where", ["absolute", "outside", "elsewhere"])
+@pytest.mark.parametrize("now", ["same", "changed", "gone"])
+def test_carried_masks_come_back_whatever_lies_in_their_place(place: Path, where: str, now: str) -> None:
+    """A polygon file that the output cannot hold under its own name may have changed meanwhile."""
+    (place / "far").mkdir()
+    path = {
+        "absolute": str(place / "far/side.json"),
+        "outside": "../far/side.json",
+        "elsewhere": "far/side.json",
+    }[where]
+    content = shutil.copy(place / "side.json", place / "far/side.json").read_bytes()
+    (place / "run").mkdir()
+    os.chdir(place / "run" if where == "outside" else place)
+    image = str(place / "a.png")
+    record = {**cases()["geopixel"][0], "polygons": path, "image": image}
+    source = save(place / "in.json", [record], "geopixel")
+    there = convert(source, place / "there", to="internvl", format="geopixel")
+    if now == "gone":
+        (place / "far/side.json").unlink()
+    elif now == "changed":
+        changed = json.loads(content)
+        changed["polygons"][0] = [[[0, 0], [9, 0], [9, 9]]]
+        (place / "far/side.json").write_text(json.dumps(changed))
+    base = place if where == "elsewhere" else None
+    back = convert(
+        data_files(place / "there", there), place / "back", to="geopixel", format="internvl", relative_to=base
+    )
+    (found,) = read(place / "back", back)
+    assert {**found, "polygons": path} == record
+    assert (found["polygons"] == path) == (now == "same")
+    assert (base or place / "back").joinpath(found["polygons"]).read_bytes() == content
