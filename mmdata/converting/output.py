@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from mmdata.containers import WriteJob, media_mode, suffixes
 from mmdata.converting.ledger import Entry, Ledger
-from mmdata.converting.media import SCRATCH
+from mmdata.converting.media import MEDIA, SCRATCH
 from mmdata.converting.parts import Part, Reject
 from mmdata.converting.report import Conversion
 from mmdata.converting.room import Piece
@@ -105,6 +105,8 @@ class Output:
             return None
         count = len(entries)
         if not head["boot"] or head["boot"] != _boot():
+            if os.path.exists(os.path.join(self.folder, MEDIA)):
+                return None  # nothing says which of the copies had reached the disk
             count = max((number + 1 for number, one in enumerate(entries) if one["synced"]), default=0)
         there = {name: os.path.getsize(os.path.join(self.folder, name)) for name in self._data_files()}
         sizes: dict[str, int] = {}

@@ -986,3 +986,27 @@ def test_carried_masks_come_back_whatever_lies_in_their_place(place: Path, where
     assert {**found, "polygons": path} == record
     assert (found["polygons"] == path) == (now == "same")
     assert (base or place / "back").joinpath(found["polygons"]).read_bytes() == content
+
+
+def test_copies_that_a_crash_of_the_machine_cut_off_are_made_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 2000)
+    path = plain(place, 60)
+    convert(path, place / "whole", to="llava", media_files="copy")
+    add = Output.append
+
+    def stop(self: Output, task: Any, part: Any, outputs: Any) -> None:
+        if part.number == 2:
+            raise KeyboardInterrupt
+        add(self, task, part, outputs)
+
+    monkeypatch.setattr(Output, "append", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert(path, place / "out", to="llava", media_files="copy")
+    monkeypatch.setattr(Output, "append", add)
+    monkeypatch.setattr("mmdata.converting.output._boot", lambda: "another")
+    (copy,) = (place / ".out.mmdata-partial/media").rglob("*.png")
+    copy.write_bytes(b"")
+    convert(path, place / "out", to="llava", media_files="copy")
+    assert tree(place / "out") == tree(place / "whole")
