@@ -864,7 +864,7 @@ def test_what_is_read_is_not_thrown_away(place: Path, source: str, output: str, 
     (place / "data/images").mkdir(parents=True)
     shutil.copy(place / "a.png", place / "data/images/a.png")
     (place / "link").symlink_to("data")
-    record = {"image": "data/images/a.png", "conversations": talk("<image>\nWhat?", "A car.")}
+    record: dict[str, Any] = {"image": "data/images/a.png", "conversations": talk("<image>\nWhat?", "A car.")}
     for name in ("in.jsonl", "data/in.jsonl", "absolute.jsonl"):
         image = str(place / record["image"]) if name == "absolute.jsonl" else record["image"]
         (place / name).write_text(json.dumps({**record, "image": image}) + "\n")
@@ -965,7 +965,8 @@ def test_carried_masks_come_back_whatever_lies_in_their_place(place: Path, where
         "outside": "../far/side.json",
         "elsewhere": "far/side.json",
     }[where]
-    content = shutil.copy(place / "side.json", place / "far/side.json").read_bytes()
+    shutil.copy(place / "side.json", place / "far/side.json")
+    content = (place / "side.json").read_bytes()
     (place / "run").mkdir()
     os.chdir(place / "run" if where == "outside" else place)
     image = str(place / "a.png")
