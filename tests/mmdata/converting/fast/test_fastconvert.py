@@ -116,7 +116,7 @@ def converted(
     """What a batch becomes, and how many of its records the fast path translated; with `kernels`, the kernel alone."""
     task = Task(
         number=0, path=str(path), source=source, root=None, listed_in=None, to=to, folder=str(path.parent / "grow"),
-        base=str(path.parent / "o"), output=str(path.parent / "o"), carry=carry, on_loss="warn", media_files="keep",
+        base=str(path.parent / "o"), output=str(path.parent / "out"), carry=carry, on_loss="warn", media_files="keep",
         options=EncodeOptions(), kernels=kernels,
     )  # fmt: skip
     converter = BatchConverter(task)
@@ -408,7 +408,7 @@ def test_a_record_without_findings_gets_no_warning(place: Path) -> None:
         checker = RecordChecker(DataSet("in", format), list(selected(source)), Options(media="none"))
         task = Task(
             number=0, path="in", source=source, root=None, listed_in=None, to=to, folder=str(place / "g"), base=str(place / "o"),
-            output=str(place / "o"), carry=False, on_loss="warn", media_files="keep", options=EncodeOptions(),
+            output=str(place / "out"), carry=False, on_loss="warn", media_files="keep", options=EncodeOptions(),
         )  # fmt: skip
         converter = RecordConverter(task)
         for number, text in enumerate(lines(source, 9, 40)):
