@@ -105,6 +105,7 @@ def convert(
         to=to,
         folder=folder,
         plan=plan,
+        replaces=force and occupied(final),
         base=base,
         output=final,
         carry=carry,

@@ -35,6 +35,7 @@ class MediaPaths:
             or ``"embed"`` them in the data file, which its writer does. Files that lie in a container are copied out.
         mark_folders: the target marks a folder by a trailing ``/`` (InternVL).
         bring: False says how the paths will be, and copies nothing.
+        replaces: what lies at `output` goes when it is done.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class MediaPaths:
         mode: str,
         mark_folders: bool,
         bring: bool = True,
+        replaces: bool = False,
     ) -> None:
         self.root = root
         self.named_in = named_in
@@ -57,8 +59,7 @@ class MediaPaths:
         self.mode = mode
         self.mark_folders = mark_folders
         self.bring = bring
-        occupied = os.path.isdir(output) and bool(os.listdir(output))
-        self._replaced = os.path.realpath(output) if occupied else None
+        self._replaced = os.path.realpath(output) if replaces else None
         self._kept: set[str] = set()
         self._located: dict[str, str] = {}
         self._prefixes: dict[str, tuple[str, str]] = {}

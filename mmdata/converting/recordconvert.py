@@ -99,6 +99,7 @@ class RecordConverter:
             mode=media_mode(task.packed, task.media_files),
             mark_folders=self.format.name == "internvl",
             bring=not task.plan,
+            replaces=task.replaces,
         )
         self.files: list[str] = []
 

@@ -111,6 +111,13 @@ class Room:
         self._used = end
         return True
 
+    def ready(self, written: Written) -> None:
+        """Give a kind room for records of a usual size, where there is any.
+
+        What is left of its last chunk is given up only when it is little: kinds that alternate would use up the room otherwise.
+        """
+        self.reserve(written, self.chunk // 8)
+
     def took(self, written: Written, end: int, count: int) -> None:
         """So many records were written there, up to `end`, with what stands between them behind the last one too."""
         pieces, start = written.pieces, written.at

@@ -29,6 +29,7 @@ class Task:
         options: for the encoders.
         kernels: use compiled loops, which numba must be there for.
         plan: nothing is written but what checks read, for a moment; no media files are brought along.
+        replaces: what lies at `output` goes when it is done.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Task:
     options: EncodeOptions
     kernels: bool = False
     plan: bool = False
+    replaces: bool = False
 
     @property
     def between(self) -> bytes:

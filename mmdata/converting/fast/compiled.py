@@ -210,7 +210,7 @@ class Compiled:
         room.flush()
         for number, name in enumerate(self.places):
             written = room.place(name)
-            room.reserve(written, room.chunk)
+            room.ready(written)
             self._filled[number], self._limits[number] = written.at, written.limit
 
     def _hand_on(self, begin: Begin, room: Room) -> None:

@@ -71,3 +71,20 @@ def test_one_kind_lies_in_one_stretch(records: int) -> None:
             room.flush()
     ((_, pieces, count),) = room.outputs()
     assert (pieces, count) == ([Stretch(0, 81 * records - 1)], records)
+
+
+def test_kinds_that_alternate_share_the_room() -> None:
+    """None is given up before most of it is in use."""
+    room = Room(memoryview(bytearray(100_000)), b"\n")
+    room.chunk = 4000
+    used, full = 0, False
+    while not full:
+        for kind in "abc":
+            written = room.place(kind)
+            room.ready(written)
+            full = written.limit - written.at < 100
+            if full:
+                break
+            room.took(written, written.at + 100, 1)
+            used += 100
+    assert used > 80_000
