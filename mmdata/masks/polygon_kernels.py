@@ -86,7 +86,8 @@ def nested(
             number = float(value)
             if fraction > 0:
                 number /= _POWERS[fraction]
-            points[n_points, column] = -number if negative else number
+            # A whole zero has no sign for a JSON parser.
+            points[n_points, column] = -number if negative and (value or fraction >= 0) else number
             column += 1
             closed = True
     whole = depth == 0 and n_objects > 0

@@ -133,6 +133,9 @@ def extent(
     Raises:
         RLEError: as `check`.
     """
+    if compiled.ready():
+        height, _, lengths = lengths_of(rle, limit_pixels)
+        return tuple(compiled.kernels("rle").extent(np.asarray(lengths, np.int64), height))  # type: ignore[return-value]
     height, _, start, end = _spans(rle, limit_pixels)
     return box_of_spans(height, start, end), int((end - start).sum(dtype=np.int64))
 
