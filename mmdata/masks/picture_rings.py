@@ -149,7 +149,7 @@ def extents(numbers: _Numbers, size: Size) -> list[Extent] | None:
     """The extent of every object; None where a coordinate is far, or where they had better be looked at one by one."""
     if not numbers.near:
         return None
-    if compiled.ready():
+    if compiled.ready(len(numbers.counts)):
         found = compiled.kernels("raster").coco_extents(*numbers[:3], *size)
         return [((left, top, wide, high), area) for left, top, wide, high, area in found.tolist()]
     spans = _spans(numbers, size)
@@ -163,7 +163,7 @@ def outlines(numbers: _Numbers, size: Size, rule: RasterRule) -> list[list[Ring]
     """
     if not numbers.near:
         return None
-    if compiled.ready():
+    if compiled.ready(len(numbers.counts)):
         return _outlines_compiled(numbers, size, rule)
     spans = _spans(numbers, size)
     if spans is None:

@@ -116,7 +116,7 @@ def surely_sound(
             return False, left, top, right, bottom
         doubled = 0
         start_x, start_y = points[first, 0], points[first, 1]
-        before_x = before_y = 0
+        before_x = before_y = np.int64(0)
         for k in range(first, stop):
             x, y = points[k, 0], points[k, 1]
             if not (-_SMALL < x < _SMALL and -_SMALL < y < _SMALL and x == np.trunc(x) and y == np.trunc(y)):

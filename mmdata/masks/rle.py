@@ -135,7 +135,10 @@ def extent(
     """
     if compiled.ready():
         height, _, lengths = lengths_of(rle, limit_pixels)
-        return tuple(compiled.kernels("rle").extent(np.asarray(lengths, np.int64), height))  # type: ignore[return-value]
+        found: tuple[tuple[int, int, int, int], int] = compiled.kernels("rle").extent(
+            np.asarray(lengths, np.int64), height
+        )
+        return found
     height, _, start, end = _spans(rle, limit_pixels)
     return box_of_spans(height, start, end), int((end - start).sum(dtype=np.int64))
 
