@@ -26,6 +26,8 @@ def way(request):
     compiled.use(None)
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
+
 # Inside, outside, on the border, on the grid of fifths on which pycocotools draws.
 NUMBERS = st.one_of(
     st.integers(-12, 60),
@@ -40,7 +42,7 @@ PICTURES = st.lists(st.lists(RINGS, min_size=1, max_size=3), min_size=1, max_siz
 SIZES = st.sampled_from([(40, 33), (1, 50), (50, 1), (1, 1), (17, 60)])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(objects=PICTURES, size=SIZES)
 def test_box_and_pixels_of_every_object_are_pycocotools_own(way, objects, size):
     picture = Picture()
@@ -53,7 +55,7 @@ def test_box_and_pixels_of_every_object_are_pycocotools_own(way, objects, size):
         assert box == ((left, top, width, height) if pixels else (0, 0, 0, 0))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(objects=PICTURES, size=SIZES, rule=st.sampled_from(["opencv", "coco"]))
 def test_redrawn_rings_are_those_of_the_pixels_and_cover_them(way, objects, size, rule):
     picture = Picture()
@@ -112,7 +114,7 @@ def test_edges_that_pass_very_many_columns_are_looked_at_one_by_one():
         compiled.use(None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_extent_of_rle_is_that_of_its_pixels(way, data):
     height, width = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 7))
