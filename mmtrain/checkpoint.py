@@ -23,6 +23,7 @@ from zipfile import is_zipfile
 
 from mmdata.errors import UsageError
 from mmtrain.data.packing import State
+from mmtrain.disk import written
 from mmtrain.settings import Settings, from_plain
 
 _NAME = re.compile(r"checkpoint-(\d+)")
@@ -96,8 +97,9 @@ def save(
             shutil.rmtree(stale)
         partial.mkdir(parents=True)
     dist.barrier()
-    engine.save_checkpoint(str(partial), tag=TAG, exclude_frozen_parameters=adapters)
-    torch.save(random_state(), partial / f"random-{rank}.pt")
+    with written(partial):
+        engine.save_checkpoint(str(partial), tag=TAG, exclude_frozen_parameters=adapters)
+        torch.save(random_state(), partial / f"random-{rank}.pt")
     dist.barrier()
     if rank == 0:
         text = json.dumps({"step": step, "world_size": dist.get_world_size(), **state}, indent=1)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmdata.errors import DataError, UsageError
+from mmtrain.disk import written
 
 if TYPE_CHECKING:
     from mmtrain.settings import Settings
@@ -144,7 +145,7 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     wanted = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype or settings.dtype]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), written(partial):
             truth = model(**inputs).logits
             if adapter:
                 _all_in_adapter(model, path)

@@ -301,10 +301,11 @@ def check_early(config: Config) -> Settings:
         UsageError: something of it is wrong.
     """
     from importlib import import_module
+    from importlib.util import find_spec
     from pkgutil import iter_modules
 
     import mmtrain.recipes
-    from mmdata.errors import UnknownName
+    from mmdata.errors import MissingExtra, UnknownName
     from mmdata.templates import get_template
     from mmtrain.checkpoint import to_resume
     from mmtrain.families import family_of
@@ -320,6 +321,9 @@ def check_early(config: Config) -> Settings:
     _check_model(Path(settings.model))
     _check_places(settings)
     to_resume(settings.resume, settings.output_dir)
+    for name in settings.report_to:
+        if find_spec(name) is None:
+            raise MissingExtra(name, "wandb" if name == "wandb" else "train", f"report_to: {name}")
     return settings
 
 

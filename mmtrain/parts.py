@@ -77,6 +77,11 @@ def _adapt(model: Any, settings: Settings, tokenizer: Any, family: Family, parts
     targets = lora.target_modules or "|".join(f"(?:{family.targets[part]})" for part in parts)
     if not any(re.fullmatch(targets, name) for name, _ in model.named_modules()):
         raise UsageError(f"lora.target_modules: {targets} matches no layer of the model")
+    names = [name for name, _ in model.named_modules()]
+    # As peft matches them; it passes over those that match nothing.
+    nowhere = [one for one in lora.modules_to_save if not any(name.endswith(one) for name in names)]
+    if nowhere:
+        raise UsageError(f"lora.modules_to_save: {', '.join(nowhere)}: no module of the model has this name")
     rows = None
     if lora.new_tokens:
         ids = [tokenizer.convert_tokens_to_ids(token) for token in lora.new_tokens]
@@ -84,7 +89,7 @@ def _adapt(model: Any, settings: Settings, tokenizer: Any, family: Family, parts
             t for t, i in zip(lora.new_tokens, ids, strict=True) if i is None or i == tokenizer.unk_token_id
         ]
         if unknown:
-            raise UsageError(f"lora.new_tokens: the tokenizer does not know {', '.join(unknown)}")
+            raise UsageError(f"lora.new_tokens: the tokenizer does not know {', '.join(map(repr, unknown))}")
         tied = getattr(model.config, "tie_word_embeddings", False)
         rows = {"embed_tokens": ids} | ({} if tied else {"lm_head": ids})
         rows_without_cuda()

@@ -18,6 +18,7 @@ from typing import Any
 
 from mmdata.errors import UnknownName, UsageError
 from mmdata.templates import get_template
+from mmtrain.disk import written
 
 TEXT = (
     "Where is the white tank? The white tank is on the left.",
@@ -109,7 +110,9 @@ def make_tiny(
         raise UnknownName("family", family, _FAMILIES)
     if shape.tile % (2 * PATCH) or shape.tile < 1:
         raise UsageError(f"tile: expected a multiple of {2 * PATCH} pixels, got {shape.tile}")
-    if shape.hidden_size % (shape.heads * 16):
+    if shape.layers < 1 or shape.vocab_size < 1 or not 0 <= seed < 2**63:
+        raise UsageError("layers, vocab_size: expected 1 or more; seed: 0 to 2**63 - 1")
+    if shape.hidden_size < 1 or shape.hidden_size % (shape.heads * 16):
         raise UsageError(
             f"hidden_size: expected a multiple of 16 × {shape.heads} heads, got {shape.hidden_size}"
         )
@@ -125,14 +128,15 @@ def make_tiny(
         parts = build(tokenizer, shape)
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    parts.model.save_pretrained(partial)
     chat = get_template(template)
     # InternVL's processor puts the tags around the image token itself.
     jinja = chat.jinja(chat.image_token if family == "internvl" else None)
-    _save_processor(parts, tokenizer, jinja, partial)
-    if path.is_dir():
-        shutil.rmtree(path)
-    os.replace(partial, path)
+    with written(partial, remove=True):
+        parts.model.save_pretrained(partial)
+        _save_processor(parts, tokenizer, jinja, partial)
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(partial, path)
     return Made(path, parts.model.num_parameters(), len(tokenizer))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdata.errors import UsageError
+from mmtrain.disk import written
 
 SIDE = 128
 """Side of the pictures it takes, in pixels."""
@@ -131,8 +132,9 @@ def write_tiny(
         model = build()
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    if path.is_dir():
-        shutil.rmtree(path)
-    os.replace(partial, path)
+    with written(partial, remove=True):
+        model.save_pretrained(partial)
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(partial, path)
     return path, model.num_parameters()

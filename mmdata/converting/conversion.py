@@ -24,7 +24,7 @@ from mmdata.converting.fast.choice import kernels_pay
 from mmdata.converting.lock import sole_writer
 from mmdata.converting.media import below
 from mmdata.converting.mixture import read_mixtures, write_mixture
-from mmdata.converting.output import REPORT, Output, occupied
+from mmdata.converting.output import REPORT, Output, occupied, remove, set_aside
 from mmdata.converting.report import Conversion
 from mmdata.converting.targets import mixture_of, target, writes
 from mmdata.converting.task import Task
@@ -126,6 +126,11 @@ def convert(
             if occupied(final) and not force:
                 done = _finished(final, mark)
                 if done is not None:
+                    for left in (
+                        folder,
+                        set_aside(folder),
+                    ):  # by a run that was killed when it had just finished
+                        remove(left)
                     return done
                 raise UsageError(f"{final}: is there already; --force replaces it")
             if occupied(final):
@@ -213,6 +218,7 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
     finally:
         sink.close()
     sink.publish(final)
+    remove(set_aside(tasks[0].folder))
     return report
 
 

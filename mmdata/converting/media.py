@@ -16,6 +16,9 @@ from mmdata.media.paths import find_elsewhere, is_url, resolve
 SCRATCH = ".parts"
 """Folder of the growing output that the finished one does not have."""
 
+MEDIA = "media"
+"""Folder of the output that holds the media files brought along."""
+
 MOST_PATHS = 100_000
 
 
@@ -159,7 +162,7 @@ class MediaPaths:
         if name not in ("", ".", ".."):
             absolute = os.path.join(os.path.realpath(folder), name)
         mark = hashlib.blake2b(os.fsencode(absolute), digest_size=5).hexdigest()
-        relative = os.path.join("media", mark, os.path.basename(absolute))
+        relative = os.path.join(MEDIA, mark, os.path.basename(absolute))
         there = os.path.join(self.folder, relative)
         if self.bring and not os.path.lexists(there):
             os.makedirs(os.path.dirname(there), exist_ok=True)
@@ -187,7 +190,7 @@ class MediaPaths:
         except (KeyError, OSError, UsageError) as error:
             raise CannotEncode("media-missing", f"{place} cannot be read: {error}") from None
         mark = hashlib.blake2b(content, digest_size=10).hexdigest()
-        relative = os.path.join("media", mark, file_name(place, content))
+        relative = os.path.join(MEDIA, mark, file_name(place, content))
         there = os.path.join(self.folder, relative)
         if self.bring and not os.path.lexists(there):
             os.makedirs(os.path.dirname(there), exist_ok=True)
@@ -205,4 +208,4 @@ def below(path: str, folder: str) -> bool:
     return real == folder or real.startswith(f"{folder.rstrip('/')}/")
 
 
-__all__ = ["SCRATCH", "MediaPaths", "below"]
+__all__ = ["MEDIA", "SCRATCH", "MediaPaths", "below"]

@@ -8,6 +8,7 @@ of the machine only entries up to such a point count.
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from typing import IO, Any
 
 from mmdata.containers import WriteJob, media_mode, suffixes
 from mmdata.converting.ledger import Entry, Ledger
-from mmdata.converting.media import SCRATCH
+from mmdata.converting.media import MEDIA, SCRATCH
 from mmdata.converting.parts import Part, Reject
 from mmdata.converting.report import Conversion
 from mmdata.converting.room import Piece
@@ -104,6 +105,8 @@ class Output:
             return None
         count = len(entries)
         if not head["boot"] or head["boot"] != _boot():
+            if os.path.exists(os.path.join(self.folder, MEDIA)):
+                return None  # nothing says which of the copies had reached the disk
             count = max((number + 1 for number, one in enumerate(entries) if one["synced"]), default=0)
         there = {name: os.path.getsize(os.path.join(self.folder, name)) for name in self._data_files()}
         sizes: dict[str, int] = {}
@@ -319,18 +322,14 @@ class Output:
                 if not Path(path).is_symlink():
                     sync(path)
             sync(root)
-        old = None
         if occupied(final):
-            old = f"{self.folder}-old"
-            shutil.rmtree(old, ignore_errors=True)
-            Path(final).rename(old)
-        Path(self.folder).rename(final)
+            old = exchange(self.folder, final)
+        else:
+            Path(self.folder).rename(final)
+            old = None
         sync(os.path.dirname(final))
         if old is not None:
-            if os.path.isdir(old) and not Path(old).is_symlink():
-                shutil.rmtree(old)
-            else:
-                os.unlink(old)
+            remove(old)
 
     def close(self) -> None:
         """Close every file, whatever happened."""
@@ -338,6 +337,39 @@ class Output:
             with suppress(OSError):  # a full disk says so once
                 file.close()
         self._open.clear()
+
+
+def exchange(new: str, final: str) -> str:
+    """Let `new` take the place of what lies at `final`; returns where that lies now.
+
+    At no moment nothing lies there, where the system can exchange two names at once (Linux).
+    """
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+        here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+        if renameat2(here, os.fsencode(new), here, os.fsencode(final), both) == 0:
+            return new
+    except (AttributeError, OSError, TypeError):  # no such call, or no such library
+        pass
+    old = set_aside(new)
+    remove(old)
+    Path(final).rename(old)
+    Path(new).rename(final)
+    return old
+
+
+def set_aside(folder: str) -> str:
+    """Where what lies at the output's place waits for the growing output to be there instead."""
+    return f"{folder}-old"
+
+
+def remove(path: str) -> None:
+    """Remove whatever lies at a path, if anything does."""
+    if os.path.isdir(path) and not Path(path).is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def occupied(path: str) -> bool:
@@ -408,4 +440,4 @@ def _boot() -> str:
         return ""
 
 
-__all__ = ["REJECTS", "REPORT", "Output", "occupied", "stems", "sync"]
+__all__ = ["REJECTS", "REPORT", "Output", "exchange", "occupied", "remove", "set_aside", "stems", "sync"]

@@ -269,24 +269,25 @@ class RecordConverter:
 
     def _restored(self, carried: carry.Carried, value: dict[str, Any], raw: RawRecord) -> Outcome:
         root = os.path.realpath(self.task.folder)
+        renamed: dict[str, str] = {}
         for path, content in carried.files.items():
             place = os.path.realpath(os.path.join(root, path))
-            if os.path.isabs(path):
-                if not os.path.exists(path):
-                    raise CannotEncode(
-                        "sidecar", f"{path} is gone, and files are only written below the output"
-                    )
-            elif not place.startswith(root + os.sep):
-                if not os.path.exists(path):
-                    raise CannotEncode("sidecar", f"{path} lies outside the output, and nothing is there")
-            else:
-                if os.path.exists(place):
-                    with open(place, "rb") as file:
-                        if file.read() != content:
-                            raise CannotEncode("sidecar", f"two records carry different files named {path}")
+            inside = not os.path.isabs(path) and place.startswith(root + os.sep)
+            if not inside or self.task.base != self.task.output:
+                # Where the record's path leads is not ours to write to; what lies there may have changed.
+                if not _holds(os.path.abspath(os.path.join(self.task.base, path)), content):
+                    renamed[path] = self._write(content, ".json", raw.start)
+                continue
+            if os.path.exists(place) and not _holds(place, content):
+                raise CannotEncode("sidecar", f"two records carry different files named {path}")
+            if not os.path.exists(place):
                 _put(place, content, root)
         notes = [Note("record", "kept", "as it was before it was converted")]
         record = self._with_media(carried.record, value)
+        if renamed:
+            refs = [ref for ref in self.format.media(record) if ref.path in renamed]
+            record = replaced(record, {ref.pointer: renamed[ref.path] for ref in refs})
+            notes.append(Note("masks", "kept", "in a new file: the one that the record named is not there"))
         return self._checked(record, notes, raw)
 
     def _with_media(self, record: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
@@ -339,6 +340,15 @@ class RecordConverter:
         _put(os.path.join(self.task.folder, relative), content, self.task.folder)
         self.files.append(relative)
         return os.path.relpath(os.path.join(self.task.output, relative), self.task.base)
+
+
+def _holds(path: str, content: bytes) -> bool:
+    """Whether there is a file of this content."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(content) + 1) == content
+    except (OSError, ValueError):
+        return False
 
 
 def _put(path: str, content: bytes, folder: str) -> None:

@@ -56,7 +56,11 @@ class Conversion:
 
     def summary(self) -> str:
         """A few lines for people."""
-        lines = ["nothing to do: the same command has written this already"] if self.repeated else []
+        done = (
+            "nothing to do: the same command has written this already "
+            "(media and polygon files are not looked at again; --force converts anew)"
+        )
+        lines = [done] if self.repeated else []
         lines.append(f"{self.read} records read = {self.written} written + {self.rejected} rejected")
         for name, entry in self.fields.items():
             counts = ", ".join(f"{entry[fate]} {fate}" for fate in FATES if entry.get(fate))

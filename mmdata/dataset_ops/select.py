@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdata.dataset_ops.fields import canonical, lookup
+from mmdata.dataset_ops.fields import ABSENT, canonical, lookup
 from mmdata.dataset_ops.groups import MediaGroups, media_key
 from mmdata.dataset_ops.ledger import Ledger
 from mmdata.dataset_ops.repeats import digest
@@ -135,7 +135,7 @@ def split(
         ledger: to fill in; a new one if None.
 
     Raises:
-        UsageError: shares that do not add up, an unknown way to split, a file that cannot be read twice.
+        UsageError: shares that do not add up, an unknown way to split, a field that no record has, a file that cannot be read twice.
     """
     books = ledger or Ledger("split")
     shares = list(parts.values())
@@ -181,7 +181,14 @@ def _by_rank(
 
     sizes = Counter(stratum(raw) for raw in read_records(path, None, progress))
     if field is not None:
+        without = sizes[digest(canonical(ABSENT))]
+        if sizes and without == sizes.total():
+            raise UsageError(
+                f"{field!r} is in no record; --stratify takes a key, or a JSON pointer like /meta/kind"
+            )
         books.extra["strata"] = len(sizes)
+        if without:
+            books.extra["without_" + field] = without
     ranks = {key: _Ranks(n, "split", seed, key.hex()) for key, n in sizes.items()}
     edges = {
         key: [part_of(sum(shares[: i + 1], Decimal(0)), n) for i in range(len(shares))]

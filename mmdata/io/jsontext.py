@@ -79,7 +79,9 @@ def problem(data: bytes) -> JSONProblem | None:
     try:
         _upstream(data)
     except JSONProblem as error:
-        return error
+        # Its traceback leads to the caller, who keeps the error: a cycle that would hold all that the caller reads.
+        error.__context__ = None
+        return error.with_traceback(None)
     return None
 
 

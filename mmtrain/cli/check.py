@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +46,9 @@ def command(
     if failed:
         print(f"\nnot ready: {failed} {'step' if failed == 1 else 'steps'} failed")
         return 1
-    print(f"\nready to train{f', {warned} with warnings' if warned else ''}: mmtrain launch {config}")
+    print(
+        f"\nready to train{f', {warned} with warnings' if warned else ''}: {shlex.join(['mmtrain', 'launch', config, *(overrides or [])])}"
+    )
     return 0
 
 

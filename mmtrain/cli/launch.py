@@ -112,6 +112,8 @@ def command(
         told = f"step {result['step']}"
         if "loss" in result:
             told += f", loss {result['loss']:.4f}"
+        else:
+            told += ", nothing was left to train (more steps: max_steps, num_train_epochs; anew: another output_dir)"
         left_out = f"{result['bad_samples']} left out"
         if result["quarantine"]:
             left_out += f" ({result['bad_records']} bad records, listed in {result['quarantine']})"

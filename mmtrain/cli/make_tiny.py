@@ -39,6 +39,7 @@ def command(
     from importlib import import_module
     from pathlib import Path
 
+    from mmdata.errors import UsageError
     from mmtrain.quiet import quiet
     from mmtrain.tiny import Shape, make_tiny
 
@@ -49,7 +50,10 @@ def command(
         path, weights = getattr(decoder, f"make_tiny_{family}")(output, side=chosen, seed=seed, force=force)
         print(f"{path}: {family}, {weights} weights", file=sys.stderr)
         return 0
-    lines = Path(text).read_text("utf-8").splitlines() if text else None
+    try:
+        lines = Path(text).read_text("utf-8").splitlines() if text else None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--text: {text}: not UTF-8: {error}") from None
     shape = Shape(hidden_size=hidden_size, layers=layers, vocab_size=vocab_size, tile=side)
     made = make_tiny(family, output, text=lines, seed=seed, shape=shape, force=force)
     print(f"{made.directory}: {family}, {made.weights} weights, {made.vocabulary} tokens", file=sys.stderr)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdata.errors import DataError, UsageError
+from mmtrain.disk import written
 from mmtrain.import_checkpoint.backbones import backbone_of
 
 TOKENIZER_FILES = (
@@ -84,7 +85,8 @@ def import_checkpoint(source: str | Path, output: str | Path, *, force: bool = F
     shutil.rmtree(partial, ignore_errors=True)
     try:
         # Buffers of the meta model (rotary frequencies) are computed anew by whoever loads it; weights alone are saved.
-        model.save_pretrained(partial)
+        with written(partial):
+            model.save_pretrained(partial)
         template = str(released.get("template", "internvl2_5"))
         problems = _tokenizer(source, partial, template)
         _image_processor(partial, released)

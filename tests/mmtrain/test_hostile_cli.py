@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from typer.main import get_command
 
-from mmdata.errors import UsageError
+from mmdata.errors import DataError, UsageError
 from mmtrain.cli import main
+from mmtrain.disk import written
 from mmtrain.log import drop_after
 
 RECORD = {"id": 0, "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
@@ -42,7 +44,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 20)
     (tmp_path / "nul").write_bytes(b"\0" * 3000)
     (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "deep").write_text("[" * 5_000)
+    (tmp_path / "deep").write_text("[" * 2_000)
     (tmp_path / "large").write_bytes(b"x" * (2**20 + 1))
     (tmp_path / "cut").write_text('{"a": [1, 2')
     (tmp_path / "list").write_text("[1, 2]\n")
@@ -289,3 +291,54 @@ def test_any_place_as_run(capsys: pytest.CaptureFixture[str]) -> None:
     for place in PLACES:
         refused(capsys, "plot", place)
         refused(capsys, "export", place, "-o", "exported")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--family nope",
+        "--side 3",
+        "--side 0",
+        "--hidden-size 0",
+        "--hidden-size 7",
+        "--layers 0",
+        "--layers -1",
+        "--vocab-size -5",
+        "--seed -1",
+        "--seed 99999999999999999999999",
+        "--text binary",
+        "--text folder",
+        "--text missing",
+    ],
+)
+def test_options_of_make_tiny(options: str, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(capsys, "make-tiny", "-o", "out", *options.split())
+
+
+@pytest.mark.parametrize("verb", ["import-checkpoint", "predict"])
+def test_any_place_as_model(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--image", "binary", "--question", "x"] if verb == "predict" else []
+    for place in (*PLACES, "model"):
+        refused(capsys, verb, place, "-o", "out", *more)
+
+
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
+def test_a_missing_library_is_told_before_a_model_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "pip install" in refused(capsys, "launch", "run.yaml", "report_to=wandb", "--dry-run")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("PytorchStreamWriter failed writing file data/0"),
+        Exception("x: I/O error: File too large"),
+    ],
+)
+def test_a_full_disk_is_one_line_whoever_writes(error: Exception, tmp_path: Path) -> None:
+    partial = tmp_path / "x.partial"
+    partial.mkdir()
+    with pytest.raises(DataError, match=r"x\.partial: cannot be written"), written(partial, remove=True):
+        raise error
+    assert not partial.exists()
+    with pytest.raises(RuntimeError, match="another"), written(partial):
+        raise RuntimeError("another mistake")

@@ -107,7 +107,7 @@ def test_check_fails_on_long_samples_and_wrong_templates(
     from mmtrain.cli.check import command
 
     wrong = ["max_length=200", "template=phi3-chat"]
-    assert command(str(config), wrong, ranks=1, samples=1000, no_step=True) == 1
+    assert command(str(config), wrong, gpus=1, count=1000, no_step=True) == 1
     told = capsys.readouterr().out
     assert "samples are longer than max_length 200" in told
     assert "<|end|> is " in told

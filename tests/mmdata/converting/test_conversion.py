@@ -864,7 +864,7 @@ def test_what_is_read_is_not_thrown_away(place: Path, source: str, output: str, 
     (place / "data/images").mkdir(parents=True)
     shutil.copy(place / "a.png", place / "data/images/a.png")
     (place / "link").symlink_to("data")
-    record = {"image": "data/images/a.png", "conversations": talk("<image>\nWhat?", "A car.")}
+    record: dict[str, Any] = {"image": "data/images/a.png", "conversations": talk("<image>\nWhat?", "A car.")}
     for name in ("in.jsonl", "data/in.jsonl", "absolute.jsonl"):
         image = str(place / record["image"]) if name == "absolute.jsonl" else record["image"]
         (place / name).write_text(json.dumps({**record, "image": image}) + "\n")
@@ -915,3 +915,99 @@ def test_a_plan_copies_no_media(place: Path, monkeypatch: pytest.MonkeyPatch) ->
     done = convert(path, place / "no/out", to="geopixel", media_files="copy")
     assert planned.fields == done.fields
     assert planned.sources == done.sources
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_directory_is_replaced_as_a_whole(
+    place: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """Killed at any step of that, the same command ends as if nothing had been."""
+    if not at_once:
+        monkeypatch.setattr("mmdata.converting.output.ctypes.CDLL", object())
+    path = plain(place)
+    convert(path, place / "whole", to="llava")
+    whole = tree(place / "whole")
+    steps = ("os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "ctypes.dlsym")
+    for step in range(1, 40):
+        (place / "out").mkdir(exist_ok=True)
+        (place / "out/mine.txt").write_text("x")
+        child = os.fork()
+        if child == 0:
+            left = step
+
+            def event(name: str, args: tuple[Any, ...]) -> None:
+                del args
+                nonlocal left
+                left -= name in steps
+                if not left:
+                    os._exit(9)
+
+            sys.addaudithook(event)
+            convert(path, place / "out", to="llava", force=True)
+            os._exit(0)
+        killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        assert (place / "out").exists() or not at_once
+        convert(path, place / "out", to="llava", force=True)
+        assert tree(place / "out") == whole
+        assert not list(place.glob(".*partial*"))
+        if not killed:
+            break
+    assert 4 < step < 39
+
+
+@pytest.mark.parametrize("where", ["absolute", "outside", "elsewhere"])
+@pytest.mark.parametrize("now", ["same", "changed", "gone"])
+def test_carried_masks_come_back_whatever_lies_in_their_place(place: Path, where: str, now: str) -> None:
+    """A polygon file that the output cannot hold under its own name may have changed meanwhile."""
+    (place / "far").mkdir()
+    path = {
+        "absolute": str(place / "far/side.json"),
+        "outside": "../far/side.json",
+        "elsewhere": "far/side.json",
+    }[where]
+    shutil.copy(place / "side.json", place / "far/side.json")
+    content = (place / "side.json").read_bytes()
+    (place / "run").mkdir()
+    os.chdir(place / "run" if where == "outside" else place)
+    image = str(place / "a.png")
+    record = {**cases()["geopixel"][0], "polygons": path, "image": image}
+    source = save(place / "in.json", [record], "geopixel")
+    there = convert(source, place / "there", to="internvl", format="geopixel")
+    if now == "gone":
+        (place / "far/side.json").unlink()
+    elif now == "changed":
+        changed = json.loads(content)
+        changed["polygons"][0] = [[[0, 0], [9, 0], [9, 9]]]
+        (place / "far/side.json").write_text(json.dumps(changed))
+    base = place if where == "elsewhere" else None
+    back = convert(
+        data_files(place / "there", there), place / "back", to="geopixel", format="internvl", relative_to=base
+    )
+    (found,) = read(place / "back", back)
+    assert {**found, "polygons": path} == record
+    assert (found["polygons"] == path) == (now == "same")
+    assert (base or place / "back").joinpath(found["polygons"]).read_bytes() == content
+
+
+def test_copies_that_a_crash_of_the_machine_cut_off_are_made_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 2000)
+    path = plain(place, 60)
+    convert(path, place / "whole", to="llava", media_files="copy")
+    add = Output.append
+
+    def stop(self: Output, task: Any, part: Any, outputs: Any) -> None:
+        if part.number == 2:
+            raise KeyboardInterrupt
+        add(self, task, part, outputs)
+
+    monkeypatch.setattr(Output, "append", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert(path, place / "out", to="llava", media_files="copy")
+    monkeypatch.setattr(Output, "append", add)
+    monkeypatch.setattr("mmdata.converting.output._boot", lambda: "another")
+    (copy,) = (place / ".out.mmdata-partial/media").rglob("*.png")
+    copy.write_bytes(b"")
+    convert(path, place / "out", to="llava", media_files="copy")
+    assert tree(place / "out") == tree(place / "whole")

@@ -137,6 +137,7 @@ def test_strata_have_exact_shares(data: Path) -> None:
         ({"a": "1.5", "b": "-0.5"}, {}),
         ({"a": "0.5", "b": "0.5"}, {"by": "luck"}),
         ({"a": "0.5", "b": "0.5"}, {"by": "id", "stratify": "source"}),
+        ({"a": "0.5", "b": "0.5"}, {"stratify": "no such field"}),
     ],
 )
 def test_bad_splits(data: Path, parts: dict[str, str], options: dict[str, str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import weakref
 from typing import Any
 
 import pytest
@@ -261,3 +263,23 @@ def test_a_repeated_key_and_a_huge_number_are_found_among_many_numbers_and_deep_
     assert [o.kind for o in oddities(deep.replace(b',"a":2', b',"c":18446744073709551616'))] == ["big-int"]
     assert [o.kind for o in oddities(deep.replace(b',"a":2', b',"c":1E400'))] == ["non-finite"]
     assert oddities(deep.replace(b',"a":2', b',"c":[],"d":"x"')) == []
+
+
+@pytest.mark.parametrize("text", [b'{"a":', b"\xff", b"[1,]", b"[" * 100_000])
+def test_a_problem_holds_nothing_of_its_caller(text: bytes) -> None:
+    """What the caller has read is free when it returns, without a search for cycles."""
+
+    class Held:
+        pass
+
+    def caller() -> weakref.ref[Held]:
+        held = Held()
+        found = problem(text)
+        assert found is not None
+        return weakref.ref(held)
+
+    gc.disable()
+    try:
+        assert caller()() is None
+    finally:
+        gc.enable()
