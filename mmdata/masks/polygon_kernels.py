@@ -114,7 +114,7 @@ def surely_sound(
         first, stop = ring_offsets[ring], ring_offsets[ring + 1]
         if stop - first < 3:
             return False, left, top, right, bottom
-        doubled = 0
+        doubled = np.int64(0)
         start_x, start_y = points[first, 0], points[first, 1]
         before_x = before_y = np.int64(0)
         for k in range(first, stop):
