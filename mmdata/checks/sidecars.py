@@ -148,7 +148,7 @@ def _facts(path: str, polygons: PolygonFile) -> SidecarFacts:
         facts.holes = tuple((polygons.place(inner), polygons.place(outer)) for inner, outer in pairs[:LISTED])
         facts.n_holes = len(pairs)
     if bounds is not None:
-        facts.bounds = tuple(bounds)
+        facts.bounds = (bounds.min_x, bounds.min_y, bounds.max_x, bounds.max_y)
     elif polygons.n_points:
         pixels = rings.truncated(polygons.points)
         if (pixels != polygons.points).any():

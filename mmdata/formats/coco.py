@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mmdata.format import Evidence, Format, Guess, MediaRef, Speaker
 from mmdata.formats._shared import decode
@@ -93,6 +93,10 @@ DIALOGUES: Mapping[str, Callable[[list[str], Sample], None]] = {
 """Name of ``--dialogue`` -> how a picture's annotations become a conversation."""
 
 
+_OWN = frozenset(["id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd"])
+"""Keys of an annotation that the canonical form has a place for; no crowd is the rule."""
+
+
 def to_sample(record: Mapping[str, Any], origin: Origin, dialogue: str = "by-instance") -> Sample:
     """Decode a picture: every annotation is an object; its category is the phrase that names it.
 
@@ -136,10 +140,13 @@ def to_sample(record: Mapping[str, Any], origin: Origin, dialogue: str = "by-ins
                 f"{where}: annotation {number} names the category {mark.get('category_id')!r}, which is not there",
             )
         names.append(str(categories[mark["category_id"]]))
-        own = ("id", "image_id", "category_id", "segmentation", "bbox", "area")
-        extras = {
-            key: value for key, value in mark.items() if key not in own and (key, value) != ("iscrowd", 0)
-        }
+        extras = {}
+        if not _OWN.issuperset(mark) or mark.get("iscrowd", 0) != 0:
+            extras = {
+                key: value
+                for key, value in mark.items()
+                if key not in _OWN or (key == "iscrowd" and value != 0)
+            }
         mask = _mask(mark, (height, width), origin, number, picture)
         sample.objects.append(SampleObject({"": mask}, extras=extras))
     DIALOGUES[dialogue](names, sample)
@@ -155,7 +162,7 @@ def _mask(
     segmentation = mark.get("segmentation")
     if segmentation:
         if isinstance(segmentation, list) and all(map(decode.is_flat, segmentation)):
-            return PolygonMask(picture.add(segmentation), "coco")
+            return PolygonMask(cast("list[list[list[float]]]", picture.add(segmentation)), "coco")
         mask = decode.mask(segmentation, origin, where)
         if isinstance(mask, RLEMask) and tuple(mask.size) != size:
             raise CannotEncode(

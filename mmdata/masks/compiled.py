@@ -24,11 +24,11 @@ _calls = 0
 _decided: bool | None = None
 
 
-def ready() -> bool:
-    """Whether this call takes the kernels; counts as one of `ENOUGH` while that is open."""
+def ready(masks: int = 1) -> bool:
+    """Whether this call, for so many masks, takes the kernels; counts them towards `ENOUGH` while that is open."""
     global _calls, _decided
     if _decided is None:
-        _calls += 1
+        _calls += masks
         if _calls <= ENOUGH and "numba" not in sys.modules and os.environ.get("MMDATA_JIT") != "1":
             return False
         _decided = jit.available()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,27 +99,57 @@ class _Numbers(NamedTuple):
         return cls(values.reshape(-1, 2), sizes, counts, near)
 
 
-class ObjectRings(list[list[list[float]]]):
-    """Rings of one object, each a list of [x, y], that know the other objects of their picture.
+class ObjectRings(Sequence[list[list[float]]]):
+    """Rings of one object, each a list of [x, y] that is made when somebody looks; they know the others of their picture.
 
     Attributes:
+        flat: the rings as COCO has them.
         picture: the picture.
         number: of the object in it.
     """
 
-    __slots__ = ("number", "picture")
+    __slots__ = ("flat", "number", "picture")
 
-    def __init__(self, flat: Iterable[Sequence[float]], picture: Picture, number: int) -> None:
-        super().__init__([[x, y] for x, y in zip(ring[::2], ring[1::2], strict=True)] for ring in flat)
+    def __init__(self, flat: Sequence[Sequence[float]], picture: Picture, number: int) -> None:
+        self.flat = flat
         self.picture = picture
         self.number = number
+
+    def __len__(self) -> int:
+        return len(self.flat)
+
+    @overload
+    def __getitem__(self, index: int) -> list[list[float]]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[list[list[float]]]: ...
+
+    def __getitem__(self, index: int | slice) -> list[list[float]] | list[list[list[float]]]:
+        if isinstance(index, slice):
+            return [_points(ring) for ring in self.flat[index]]
+        return _points(self.flat[index])
+
+    def __iter__(self) -> Iterator[list[list[float]]]:
+        return map(_points, self.flat)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectRings | list) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+def _points(ring: Sequence[float]) -> list[list[float]]:
+    return [[x, y] for x, y in zip(ring[::2], ring[1::2], strict=True)]
 
 
 def extents(numbers: _Numbers, size: Size) -> list[Extent] | None:
     """The extent of every object; None where a coordinate is far, or where they had better be looked at one by one."""
     if not numbers.near:
         return None
-    if compiled.ready():
+    if compiled.ready(len(numbers.counts)):
         found = compiled.kernels("raster").coco_extents(*numbers[:3], *size)
         return [((left, top, wide, high), area) for left, top, wide, high, area in found.tolist()]
     spans = _spans(numbers, size)
@@ -133,7 +163,7 @@ def outlines(numbers: _Numbers, size: Size, rule: RasterRule) -> list[list[Ring]
     """
     if not numbers.near:
         return None
-    if compiled.ready():
+    if compiled.ready(len(numbers.counts)):
         return _outlines_compiled(numbers, size, rule)
     spans = _spans(numbers, size)
     if spans is None:

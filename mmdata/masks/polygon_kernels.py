@@ -86,7 +86,8 @@ def nested(
             number = float(value)
             if fraction > 0:
                 number /= _POWERS[fraction]
-            points[n_points, column] = -number if negative else number
+            # A whole zero has no sign for a JSON parser.
+            points[n_points, column] = -number if negative and (value or fraction >= 0) else number
             column += 1
             closed = True
     whole = depth == 0 and n_objects > 0
@@ -113,9 +114,9 @@ def surely_sound(
         first, stop = ring_offsets[ring], ring_offsets[ring + 1]
         if stop - first < 3:
             return False, left, top, right, bottom
-        doubled = 0
+        doubled = np.int64(0)
         start_x, start_y = points[first, 0], points[first, 1]
-        before_x = before_y = 0
+        before_x = before_y = np.int64(0)
         for k in range(first, stop):
             x, y = points[k, 0], points[k, 1]
             if not (-_SMALL < x < _SMALL and -_SMALL < y < _SMALL and x == np.trunc(x) and y == np.trunc(y)):

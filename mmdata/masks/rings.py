@@ -58,7 +58,8 @@ def sound_bounds(file: PolygonFile) -> Bounds | None:
     if not file.n_points or not compiled.ready():
         return None
     sound, *extent = compiled.kernels("polygon").surely_sound(file.points, file.ring_offsets)
-    return Bounds(*extent) if sound else None
+    # Of a zero with a sign, the sum with zero has none.
+    return Bounds(*(n + 0.0 for n in extent)) if sound else None
 
 
 def out_of_bounds(points: Points, width: int, height: int) -> int:

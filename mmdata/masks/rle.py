@@ -133,6 +133,12 @@ def extent(
     Raises:
         RLEError: as `check`.
     """
+    if compiled.ready():
+        height, _, lengths = lengths_of(rle, limit_pixels)
+        found: tuple[tuple[int, int, int, int], int] = compiled.kernels("rle").extent(
+            np.asarray(lengths, np.int64), height
+        )
+        return found
     height, _, start, end = _spans(rle, limit_pixels)
     return box_of_spans(height, start, end), int((end - start).sum(dtype=np.int64))
 

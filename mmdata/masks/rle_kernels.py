@@ -45,6 +45,29 @@ def read(text: bytes, total: int) -> Runs:
 
 
 @kernel
+def extent(runs: Runs, height: int) -> tuple[tuple[int, int, int, int], int]:
+    """Left, top, width and height of the pixels of runs (zeros where there is none), and their number."""
+    left = right = top = bottom = place = area = 0
+    for i in range(len(runs)):
+        length = runs[i]
+        if i & 1 and length:
+            column, row = place // height, place % height
+            last_column, last_row = (place + length - 1) // height, (place + length - 1) % height
+            if column != last_column:
+                # It covers the last row of one column and the first row of the next.
+                row, last_row = 0, height - 1
+            if not area:
+                left, top, bottom = column, row, last_row
+            right = last_column
+            top, bottom = min(top, row), max(bottom, last_row)
+            area += length
+        place += length
+    if not area:
+        return (0, 0, 0, 0), 0
+    return (left, top, right - left + 1, bottom - top + 1), area
+
+
+@kernel
 def fill(canvas: NDArray[np.uint8], runs: Runs) -> None:
     """Set the pixels of runs that sum to the canvas, on a canvas of zeros, uint8 (h, w), C-contiguous.
 
