@@ -1,4 +1,4 @@
-"""Compiled: RLE text to runs, and runs to pixels. Import after `mmdata.masks.compiled.ready` said yes."""
+"""Compiled: RLE text to runs or to the box of its pixels, and runs to pixels. Import after `mmdata.masks.compiled.ready` said yes."""
 
 from __future__ import annotations
 
@@ -42,6 +42,30 @@ def read(text: bytes, total: int) -> Runs:
     if shift or place != total:
         return runs[:0]
     return runs[:count]
+
+
+@kernel
+def extent(text: bytes, height: int, total: int) -> tuple[int, int, int, int, int]:
+    """Left, top, right and bottom (exclusive) of the pixels of RLE text, and their number; left is -1 where `read` has none."""
+    lengths = read(text, total)
+    if not len(lengths):
+        return -1, 0, 0, 0, 0
+    place = pixels = right = bottom = 0
+    left = -1
+    top = height
+    for i in range(len(lengths)):
+        begin = place
+        place += lengths[i]
+        if i & 1 and place > begin:
+            pixels += lengths[i]
+            column, right = begin // height, (place - 1) // height
+            if left < 0:
+                left = column
+            if column != right:
+                top, bottom = 0, height
+            else:
+                top, bottom = min(top, begin - column * height), max(bottom, place - column * height)
+    return max(left, 0), top, right + 1, bottom, pixels
 
 
 @kernel
