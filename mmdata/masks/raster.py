@@ -87,7 +87,9 @@ def _opencv(rings: Rings, height: int, width: int) -> Mask:
     return canvas
 
 
-def opencv_part(rings: Rings, size: tuple[int, int], *, limit_pixels: int = LIMIT_PIXELS) -> tuple[int, int, Mask]:
+def opencv_part(
+    rings: Rings, size: tuple[int, int], *, limit_pixels: int = LIMIT_PIXELS
+) -> tuple[int, int, Mask]:
     """What `rasterize` draws by the rule ``opencv``, without the rest of the canvas: left, top and the pixels from there.
 
     Rings that lie on the canvas are drawn on no more of it than they need. OpenCV walks in whole pixels and fixed point

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ _FEW_LONG = 16
 # A run below 2**35 needs seven characters. Eight, or seven with a sign, overflow the 32-bit shift of pycocotools.
 _LONGEST_SHIFT = 35
 _OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
+
 
 def _pairs() -> NDArray[np.int32]:
     """The number that ends with a character, by 256 * character + the character before it: five bits each."""
@@ -139,7 +140,7 @@ def extent(
     Raises:
         RLEError: as `check`.
     """
-    counts = rle.get("counts") if isinstance(rle, Mapping) else None
+    counts = rle.get("counts") if isinstance(rle, Mapping) else None  # type: ignore[redundant-expr] # callers may err
     if isinstance(counts, str | bytes) and compiled.ready():
         height, width = size_of(rle, limit_pixels=limit_pixels)
         left, top, right, bottom, pixels = compiled.kernels("rle").extent(
@@ -354,9 +355,7 @@ def _parse_long(text: bytes) -> AnyRuns:
     values: AnyRuns
     if b"\1" not in goes_on:
         values = ((chars & 31).view(np.int8) - np.int8(16)).astype(np.int32)
-    elif b"\1\1" in goes_on and (
-        goes_on.count(b"\1\1\0") > _FEW_LONG or b"\1\1\1\1\1\1" in goes_on
-    ):
+    elif b"\1\1" in goes_on and (goes_on.count(b"\1\1\0") > _FEW_LONG or b"\1\1\1\1\1\1" in goes_on):
         values, digits = _with_long_numbers(chars, text)
     else:
         # Every character with the one before it as one number: one look-up reads numbers of one or two characters.
