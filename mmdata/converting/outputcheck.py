@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from orjson import loads
-
 from mmdata.checks.registry import SHAPE, Check, Hit
 from mmdata.finding import Finding, Severity
 from mmdata.io.record import RawRecord
@@ -42,9 +40,11 @@ class _OutputChecker(RecordChecker):
         del raw
         return []
 
-    def hits_of(self, checks: Sequence[Check], raw: RawRecord) -> list[tuple[Check, Hit]]:
+    def hits_of(
+        self, checks: Sequence[Check], record: dict[str, Any], raw: RawRecord
+    ) -> list[tuple[Check, Hit]]:
         """What some checks of records and polygon files find, those of records first."""
-        view = self._view(raw, loads(raw.data))
+        view = self._view(raw, record)
         hits = [(c, hit) for c in checks if c.stage == "record" for hit in c.function(view)]
         return hits + self._sidecar_hits(view, [c for c in checks if c.stage == "sidecar"])
 
@@ -78,16 +78,17 @@ class OutputCheck:
         """Whether the guards of all checks pass the record; where they flag it, the checks themselves decide."""
         return self._passes(self.guards, data)
 
-    def faults(self, data: bytes, index: int) -> list[Fault]:
+    def faults(self, record: dict[str, Any], data: bytes, index: int) -> list[Fault]:
         """What the checks find in a record, in their order.
 
         Args:
-            data: the record, as `orjson` writes it.
+            record: the record.
+            data: the same, as `orjson` writes it.
             index: its number.
         """
         raw = RawRecord(index, 0, data, None)
         if self._rest is not None and self._passes(self._rest, data):
-            hits = self.checker.hits_of(self.suspects, raw)
+            hits = self.checker.hits_of(self.suspects, record, raw)
             return [(c.code, hit.severity or c.severity, hit.message) for c, hit in hits]
         if self.surely_clean(data):
             return []

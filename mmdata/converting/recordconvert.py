@@ -290,7 +290,7 @@ class RecordConverter:
 
     def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
         data = orjson.dumps(record)
-        faults = self.check.faults(data, raw.index)
+        faults = self.check.faults(record, data, raw.index)
         for code, severity, message in faults:
             if severity == "error":
                 return Outcome(code=code, reason=message, notes=notes)
