@@ -21,6 +21,7 @@ from mmdata.errors import DataError
 from mmdata.format import Format, all_formats, get_format
 from mmdata.formats._shared.decode import place
 from mmdata.io.record import RawRecord
+from mmdata.masks.kept_runs import runs_kept
 from mmdata.media.members import is_member
 from schemas.sample import BoxMask, Origin, Sample
 
@@ -101,7 +102,8 @@ class RecordConverter:
         if not isinstance(value, dict):
             return Outcome(code="not-a-record", reason="expected an object")
         try:
-            return self._convert(value, raw)
+            with runs_kept():
+                return self._convert(value, raw)
         except CannotEncode as error:
             return Outcome(code=error.code, reason=str(error))
         except DataError as error:

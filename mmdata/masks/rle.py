@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError
-from mmdata.masks import compiled
+from mmdata.masks import compiled, kept_runs
 from mmdata.masks.shown import shown
 
 RLEKind = Literal[
@@ -100,7 +100,7 @@ def runs(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Runs:
     Raises:
         RLEError: as `check`.
     """
-    return np.asarray(lengths_of(rle, limit_pixels)[2], dtype=np.int64)
+    return np.array(lengths_of(rle, limit_pixels)[2], dtype=np.int64)
 
 
 def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
@@ -239,19 +239,33 @@ def size_of(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tupl
 
 
 def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | AnyRuns]:
-    """Height, width and checked run lengths: a list where they are few, else int32 or int64 (m,).
+    """Height, width and checked run lengths, not to be changed: a list where they are few, else int32 or int64 (m,).
 
     Raises:
         RLEError: as `check`.
     """
     height, width = size_of(rle, limit_pixels=limit_pixels)
     counts = rle.get("counts")
+    kept = kept_runs.kept
+    if kept is None or type(counts) is not str or not _SHORT <= len(counts) <= kept_runs.LONGEST:
+        return height, width, _lengths(counts, height, width)
+    found: list[int] | AnyRuns | None = kept.get((counts, height * width))
+    if found is None:
+        found = _lengths(counts, height, width)
+        if len(kept) >= kept_runs.MOST:
+            kept.clear()
+        kept[counts, height * width] = found
+    return height, width, found
+
+
+def _lengths(counts: Any, height: int, width: int) -> list[int] | AnyRuns:
+    """Checked run lengths of a canvas."""
     lengths: list[int] | AnyRuns
     if isinstance(counts, str | bytes):
         if compiled.ready():
             quickly = _read_compiled(counts, height * width)
             if len(quickly):
-                return height, width, quickly
+                return quickly
         text = _ascii(counts)
         lengths = _parse_short(text) if len(text) < _SHORT else _parse_long(text)
     elif isinstance(counts, list | tuple):
@@ -268,7 +282,7 @@ def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, lis
         raise RLEError("negative", f"run {where} of `counts` has the length {shown(int(lengths[where]))}")
     if total != height * width:
         raise RLEError("sum", _sum_message(total, height, width, counts))
-    return height, width, lengths
+    return lengths
 
 
 def _read_compiled(counts: str | bytes, total: int) -> Runs:
