@@ -14,7 +14,7 @@ COMMANDS = [
     ["dedup", "good.jsonl", "--by", "content", "-o", "unique.jsonl"],
     ["split", "unique.jsonl", "--parts", "train=0.8,val=0.2", "--by", "media"],
     ["sample", "unique-train.jsonl", "-n", "5", "--seed", "7", "-o", "small.jsonl"],
-    ["diff", "unique.jsonl", "unique-train.jsonl", "--limit", "2"],
+    ["diff", "unique.jsonl", "unique-train.jsonl", "--max-findings", "2"],
 ]
 
 

@@ -44,7 +44,7 @@ DATA = {
 mmdata layout init TREE --preset drivelm
 mmdata import drivelm raw/drivelm/v1_1_train_nus.json -o TREE/train_data --name drivelm_train
 mmdata import drivelm raw/drivelm/v1_1_train_nus.json -o TREE/val --name drivelm_val
-mmdata stitch --ann raw/drivelm/v1_1_train_nus.json --data-root TREE/images/drivelm -o TREE/images/drivelm/stitch
+mmdata stitch raw/drivelm/v1_1_train_nus.json --media-root TREE/images/drivelm -o TREE/images/drivelm/stitch
 mmdata import drivelm raw/drivelm/v1_1_train_nus.json -o windows --window 2 --ask every
 mmdata meta add TREE/train_meta/internvl_1_2_finetune_drivelm.json windows --annotation windows/drivelm.jsonl --root TREE/images/drivelm/stitch
 mmdata meta check TREE/train_meta/internvl_1_2_finetune_drivelm.json
@@ -87,7 +87,7 @@ mmtrain check mini-internvl-1b-drivelm.yaml {SMALL}
 mmtrain launch mini-internvl-1b-drivelm.yaml {SMALL}
 mmtrain export runs/mini-internvl-1b-drivelm -o exported/drivelm
 mmtrain evaluate exported/drivelm --task drivelm --data TREE -o answers/drivelm --test-file raw/drivelm/test.json --max-new-tokens 8 --batch-size 8
-mmtrain score answers/drivelm/predictions.jsonl --task drivelm --data raw/drivelm/test.json --resamples 50 --html drivelm.html --media-root TREE/images/drivelm/stitch --submission submission.json --judge judge.jsonl
+mmtrain score answers/drivelm/predictions.jsonl --task drivelm --test-file raw/drivelm/test.json --resamples 50 --html drivelm.html --media-root TREE/images/drivelm/stitch --submission submission.json --judge judge.jsonl
 mmtrain evaluate exported/drivelm --task mme-realworld-ad --data TREE -o answers/mme --max-new-tokens 8
 mmtrain score answers/mme/predictions.jsonl --task mme-realworld-ad --html mme.html --media-root TREE/images/MME-RealWorld/data
 """,

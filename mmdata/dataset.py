@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
 from mmdata.errors import DataError, UsageError
 from mmdata.io.index import SeekIndex, open_index
 from mmdata.io.jsontext import JSONProblem, parse
-from mmdata.io.read import MAX_RECORD_BYTES, Source, open_source
+from mmdata.io.read import open_source
 from mmdata.io.record import Problem, RawRecord
 from mmdata.io.rows import RowSource
+from mmdata.io.source import MAX_RECORD_BYTES, Source
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -149,8 +150,12 @@ class Dataset(Sequence[Any]):
         """
         return self._sample(raw)
 
-    def raw_records(self) -> Iterator[RawRecord]:
-        """Every record as it lies in the file, read in sequence; broken ones carry their problem."""
+    def raw_records(self, on_problem: Callable[[Problem], None] | None = None) -> Iterator[RawRecord]:
+        """Every record as it lies in the file, read in sequence; broken ones carry their problem.
+
+        Args:
+            on_problem: told of what lies between records and is none of them.
+        """
         if not self._source.repeatable:
             source, close = self._source, False
         else:
@@ -159,6 +164,8 @@ class Dataset(Sequence[Any]):
             for item in source.records():
                 if isinstance(item, RawRecord):
                     yield item
+                elif on_problem is not None:
+                    on_problem(item)
         finally:
             if close:
                 source.close()

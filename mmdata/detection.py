@@ -15,7 +15,7 @@ from mmdata.neighbours import what_is
 from mmdata.plugins import tell
 
 if TYPE_CHECKING:
-    from mmdata.io.read import Source
+    from mmdata.io.source import Source
 
 HEAD_BYTES = 1 << 20
 """Bytes that detection looks at, from the start of the file."""

@@ -251,6 +251,8 @@ class Encoding:
         mask = self.mask(object, frame)
         if isinstance(mask, PolygonMask) and mask.rule == rule:
             return self.source_rings(mask)
+        if isinstance(mask, PolygonMask) and (object, frame) not in self._rles:
+            return masks.redrawn(self.source_rings(mask), self.canvas(object, frame), mask.rule, rule)
         return masks.rle_to_rings(self.rle(object, frame), rule)
 
     def extent(self, object: int, frame: str = "") -> tuple[Box | None, int]:

@@ -92,6 +92,33 @@ class Turns:
     content: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The names that columns have in one data file, where these are not the usual ones.
+
+    Attributes:
+        names: usual name of a column -> the key of a record, None where it is not read.
+        standard: record -> the record under the usual names.
+    """
+
+    names: Mapping[str, str | None]
+    standard: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A file beside the data files that says what they hold, as LLaMA-Factory's ``dataset_info.json``.
+
+    Attributes:
+        write: (name of a data file -> kind of its records) -> (name of a listing -> its text); the data files of a
+            conversion are then split by kind.
+        read: path of a data file -> the format under the names that the listing gives; None where it gives none.
+    """
+
+    write: Callable[[Mapping[str, str]], dict[str, str]]
+    read: Callable[[str], Format | None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """One trainer's data format.
@@ -116,12 +143,8 @@ class Format:
         variants: further names of ``mmdata convert --to`` that write this format in another way -> their encoder.
         turns: where the turns lie. None: `conversations` of `from` and `value`, which the checks C02 to C09 are about; a
             format with keys of its own brings checks of its own.
-        described: (file name -> kind of its records) -> (file name -> text) of what its trainer wants to lie beside the
-            data files; they are then split by kind.
-        at: path of a data file -> the format under the names that a file beside it gives (LLaMA-Factory's
-            ``dataset_info.json``); None where it gives none.
-        columns: the usual name of a column -> the key of a record, None where it is not read; empty: the usual names.
-        standard: record -> the record under the usual names, where the format has others for this file.
+        listing: the file that its trainer wants beside the data files.
+        columns: the names of the columns in this data file; None: the usual ones.
         lines: written as JSON Lines although a JSON array is read too.
         paths: how the trainer resolves the paths, for people.
         dialogues: of records without turns: the ways to make a conversation of one, for ``--dialogue``; `to_sample`
@@ -148,10 +171,8 @@ class Format:
     from_sample: Callable[[Sample, Encoding], dict[str, Any]] | None = None
     variants: Mapping[str, Callable[[Sample, Encoding], dict[str, Any]]] = field(default_factory=dict)
     turns: Turns | None = None
-    described: Callable[[Mapping[str, str]], dict[str, str]] | None = None
-    at: Callable[[str], Format | None] | None = None
-    columns: Mapping[str, str | None] = field(default_factory=dict)
-    standard: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    listing: Listing | None = None
+    columns: Columns | None = None
     lines: bool = False
     paths: str = ""
     dialogues: tuple[str, ...] = ()
@@ -161,7 +182,7 @@ class Format:
 
     def of(self, path: str) -> Format:
         """The format as it is in one data file."""
-        return self if self.at is None else self.at(path) or self
+        return (self.listing and self.listing.read(path)) or self
 
     @cached_property
     def record(self) -> type[BaseModel]:
@@ -189,10 +210,12 @@ def get_format(name: str) -> Format:
 
 __all__ = [
     "FROM_VALUE",
+    "Columns",
     "Container",
     "Evidence",
     "Format",
     "Guess",
+    "Listing",
     "MediaKind",
     "MediaRef",
     "Speaker",

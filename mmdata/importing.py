@@ -97,7 +97,7 @@ class ImportLedger:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json`` and ``--report``."""
+        """For ``--output-format json`` and ``--report``."""
         return {
             "importer": self.importer,
             "read": dict(self.read),

@@ -130,7 +130,7 @@ class LayoutReport:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--output-format json``."""
         return {
             "preset": self.preset,
             "clean": self.clean,

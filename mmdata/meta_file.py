@@ -22,6 +22,8 @@ from mmdata.media.paths import resolve
 from mmdata.mixing.files import MixtureEntry, read_mixture_text
 from mmdata.mixtures import MAX_BYTES
 
+_PIECE = 1 << 20
+
 SAMPLED = 8
 """Records of a data set whose media are looked at."""
 
@@ -49,7 +51,7 @@ class SetReport:
     problems: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--output-format json``."""
         return {
             "name": self.name,
             "annotation": self.annotation,
@@ -130,11 +132,20 @@ def count_lines(path: str) -> tuple[int, int | None]:
     """
     lines, blank = 0, None
     try:
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            raise OSError("not a regular file")  # a pipe would wait for ever, a device never ends
         with open(path, "rb") as file:
-            for line in file:
-                lines += 1
-                if blank is None and not line.strip():
+            begun = empty = False
+            # A line longer than memory comes in pieces.
+            while piece := file.readline(_PIECE):
+                empty = (empty or not begun) and not piece.strip()
+                begun = not piece.endswith(b"\n")
+                lines += not begun
+                if empty and not begun and blank is None:
                     blank = lines
+            lines += begun
+            if begun and empty and blank is None:
+                blank = lines
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     return lines, blank

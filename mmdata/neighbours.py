@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from mmdata.format import Evidence
+from mmdata.own_files import own_file
 
 
 def what_is(evidence: Evidence) -> str | None:
     """What a file of no known format looks like, in words for a person; None where it looks like nothing known."""
     if evidence.container == "empty":
         return "the file is empty"
+    if own := own_file(evidence.head):
+        return own
     first = next((r for r in evidence.records if isinstance(r, dict)), None)
     if first is None:
         if evidence.container not in ("array", "jsonl"):

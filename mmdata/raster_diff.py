@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from mmdata.errors import DataError, UsageError
+from mmdata.io.record import HARMLESS, Problem
 from mmdata.masks.placed import DrawnMask, MaskSource
 from mmdata.progress import Progress, Silent
 from schemas.sample import Sample
 
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0)
 """Lower ends of the histogram's classes; the last one is exactly 1: the rules agree on every pixel."""
+
+MAX_BETWEEN = 1000
+"""Texts between records that are named."""
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 1.0)
 
@@ -56,6 +60,8 @@ class Comparison:
         masks: masks given as rings, drawn by both rules.
         rles: masks given as RLE (or null), which no rule changes.
         rejects: (record, why) of records or masks that cannot be drawn by both.
+        between: text between records that is no record: where it lies and what it is, at most `MAX_BETWEEN` times.
+        more_between: how often beyond these.
         ious: of all compared masks, float32 (masks,), in file order.
         worst: the masks with the smallest IoU, worst first.
         opencv: pixels of all masks by OpenCV's rule; `coco` by COCO's.
@@ -68,11 +74,27 @@ class Comparison:
     masks: int = 0
     rles: int = 0
     rejects: list[tuple[int, str]] = field(default_factory=list)
+    between: list[str] = field(default_factory=list)
+    more_between: int = 0
     ious: Any = None
     worst: list[Difference] = field(default_factory=list)
     opencv: int = 0
     coco: int = 0
     differing: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything in the file was a record whose masks, if any, were drawn by both rules."""
+        return not self.rejects and not self.between
+
+    def text_between(self, problem: Problem) -> None:
+        """Something that lies between records."""
+        if problem.kind in HARMLESS:
+            return
+        if len(self.between) < MAX_BETWEEN:
+            self.between.append(f"byte {problem.start}: {' '.join(problem.message.split())}")
+        else:
+            self.more_between += 1
 
     def histogram(self) -> list[tuple[float, int]]:
         """(lower end, masks) of every class of `BINS`."""
@@ -96,6 +118,8 @@ class Comparison:
             "histogram": [{"from": low, "masks": n} for low, n in self.histogram()],
             "worst": [{name: getattr(d, name) for name in Difference.__slots__} for d in self.worst],
             "rejects": [{"record": record, "error": why} for record, why in self.rejects],
+            "between_records": self.between,
+            "more_between_records": self.more_between,
         }
 
 
@@ -113,7 +137,7 @@ def raster_diff(
         path: the data file.
         format: its format; None tells it by its content.
         media_root: directory that relative paths start from, where it is not the working directory.
-        worst: how many masks to name.
+        worst: how many masks to name; 0 names all that differ.
         progress: told how many bytes of the file are done.
 
     Raises:
@@ -130,15 +154,15 @@ def raster_diff(
         ious: list[float] = []
         heap: list[tuple[float, int, Difference]] = []
         progress.start(path, None)
-        for raw in dataset.raw_records():
+        for raw in dataset.raw_records(result.text_between):
             result.records += 1
             progress.advance(len(raw.data))
             try:
-                sample = dataset.sample(raw.index)
+                sample = dataset.sample_of(raw)
                 for found in _compared(sample, raw.index, sources, result):
                     ious.append(found.iou)
                     heapq.heappush(heap, (-found.iou, -len(ious), found))
-                    if len(heap) > worst:
+                    if 0 < worst < len(heap):
                         heapq.heappop(heap)
             except DataError as error:
                 result.rejects.append((raw.index, str(error)))

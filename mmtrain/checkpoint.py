@@ -16,10 +16,14 @@ import os
 import random
 import re
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from mmdata.errors import UsageError
+from mmtrain.data.packing import State
+from mmtrain.settings import Settings, from_plain
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 TAG = "weights"
@@ -38,16 +42,25 @@ def to_resume(settings_resume: str | None, run: str | Path) -> Path | None:
     """The checkpoint to go on from.
 
     Raises:
-        UsageError: a named one is not there or not complete.
+        UsageError: a named one is not there, not complete or damaged; or later ones lie in the run's directory, which the run
+            would mix with its own.
     """
-    if settings_resume is None:
-        return None
     if settings_resume == "auto":
         found = checkpoints(run)
-        return found[-1] if found else None
-    path = Path(settings_resume)
-    if not (path / "trainer.json").exists():
-        raise UsageError(f"resume: {path}: no complete checkpoint there (trainer.json is missing)")
+        path = found[-1] if found else None
+    else:
+        path = Path(settings_resume) if settings_resume is not None else None
+    if path is not None:
+        if not (path / "trainer.json").exists():
+            raise UsageError(f"resume: {path}: no complete checkpoint there (trainer.json is missing)")
+        check_whole(path)
+    start = read_state(path)["step"] if path is not None else 0
+    later = [one.name for one in checkpoints(run) if int(one.name.split("-")[1]) > start]
+    if later:
+        raise UsageError(
+            f"output_dir: {run}: {', '.join(later)} of an earlier run would be mixed with those of a run that begins after step "
+            f"{start}; `resume: auto` goes on from {later[-1]}, another output_dir begins anew, or move them away"
+        )
     return path
 
 
@@ -104,10 +117,87 @@ def save(
     return final
 
 
+_STATE: dict[str, type | tuple[type, ...]] = {
+    "step": int,
+    "world_size": int,
+    "rows": dict,
+    "order_hash": str,
+    "tokens": int,
+    "samples": int,
+    "bad": int,
+    "best": (list, type(None)),
+    "since_best": int,
+    "settings": dict,
+    "data": dict,
+}
+"""What `trainer.json` holds."""
+
+
 def read_state(path: Path) -> dict[str, Any]:
-    """The state given to `save`, with ``step`` and ``world_size``."""
-    state: dict[str, Any] = json.loads((path / "trainer.json").read_text("utf-8"))
+    """The state given to `save`, with ``step`` and ``world_size``.
+
+    Raises:
+        UsageError: it is damaged, or of another version.
+    """
+    file = path / "trainer.json"
+    try:
+        state = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file}: damaged, not JSON: {error}; {_INSTEAD}") from None
+    if not isinstance(state, dict):
+        raise UsageError(f"{file}: damaged: expected an object, got {type(state).__name__}; {_INSTEAD}")
+    for key, kind in _STATE.items():
+        if key not in state:
+            raise UsageError(
+                f"{file}: lacks {key}: damaged, or written by another version of mmtrain; {_INSTEAD}"
+            )
+        if not isinstance(state[key], kind) or state[key] is True:
+            raise UsageError(f"{file}: {key} is {str(state[key])[:40]!r}: damaged; {_INSTEAD}")
+    if set(state["rows"]) != {field.name for field in fields(State)} or state["world_size"] < 1:
+        raise UsageError(
+            f"{file}: rows or world_size: damaged, or written by another version of mmtrain; {_INSTEAD}"
+        )
     return state
+
+
+_INSTEAD = "go on from another checkpoint (resume_from_checkpoint=DIR) once this one is moved away"
+
+
+def check_whole(path: Path) -> None:
+    """Whether a checkpoint's files are there to their ends; their content is not read.
+
+    Raises:
+        UsageError: one is missing or cut off, or `trainer.json` is damaged.
+    """
+    state = read_state(path)
+    if os.environ.get("RANK", "0") != "0":
+        return  # hundreds of ranks need not look at hundreds of files each
+    world = state["world_size"]
+    weights = sorted((path / TAG).glob("*_states.pt"))
+    shards = [file for file in weights if file.name.endswith("optim_states.pt")]
+    if len(shards) not in (0, world) or not any(file.name.endswith("model_states.pt") for file in weights):
+        raise UsageError(
+            f"{path / TAG}: weights are missing: {len(weights)} files, {len(shards)} of {world} optimizer shards; {_INSTEAD}"
+        )
+    for file in (*weights, *(path / f"random-{rank}.pt" for rank in range(world))):
+        if not file.is_file():
+            raise UsageError(f"{file}: is missing; {_INSTEAD}")
+        if not is_zipfile(file):  # as torch writes them; the directory of a zip file stands at its end
+            raise UsageError(f"{file}: is cut off or damaged; {_INSTEAD}")
+
+
+def settings_of(path: Path) -> Settings:
+    """The settings that a checkpoint was trained with.
+
+    Raises:
+        UsageError: it is damaged, or of another version.
+    """
+    try:
+        return from_plain(read_state(path)["settings"])
+    except TypeError as error:
+        raise UsageError(f"{path}: written by another version of mmtrain: {error}") from None
 
 
 def check_world(path: Path, world: int, stage: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from difflib import get_close_matches
 from typing import Any
 
 from mmdata.errors import UsageError
@@ -75,6 +76,40 @@ def deepspeed_config(settings: Settings, world: int) -> dict[str, Any]:
     if config["zero_optimization"]["stage"] == 3:
         config["zero_optimization"].setdefault("stage3_gather_16bit_weights_on_model_save", True)
     return config
+
+
+def check_engine(config: dict[str, Any]) -> None:
+    """Whether DeepSpeed takes a JSON and the device its precision; told before a model is loaded.
+
+    Args:
+        config: of `deepspeed_config`.
+
+    Raises:
+        UsageError: it does not.
+    """
+    from deepspeed.accelerator import get_accelerator
+    from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
+    from pydantic import ValidationError
+
+    try:
+        DeepSpeedZeroConfig(**config["zero_optimization"])
+    except ValidationError as error:
+        wrong = []
+        for one in error.errors():
+            key = ".".join(str(part) for part in one["loc"])
+            near = get_close_matches(key, DeepSpeedZeroConfig.model_fields, n=1)
+            if one["type"] == "extra_forbidden":
+                wrong.append(f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else ""))
+            else:
+                wrong.append(f"{key}: {one['msg']}, got {json.dumps(one['input'], default=str)}")
+        raise UsageError(f"deepspeed: zero_optimization: {'; '.join(wrong)}") from None
+    device = get_accelerator()
+    for name, fits in (("fp16", device.is_fp16_supported), ("bf16", device.is_bf16_supported)):
+        if config[name]["enabled"] and not fits():
+            raise UsageError(
+                f"{name}: this machine's {device.device_name()} does not compute in it; write `{name}: false`"
+                + (" and `bf16: false` for float32" if name == "fp16" else " for float32")
+            )
 
 
 def make_engine(settings: Settings, recipe: Any, tokenizer: Any, config: dict[str, Any]) -> tuple[Any, Any]:

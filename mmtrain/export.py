@@ -80,6 +80,8 @@ def checkpoint_of(run: str | Path, step: int | None = None) -> Path:
     from mmtrain.checkpoint import checkpoints
 
     path = Path(run)
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such directory; expected the output_dir of a run, or a checkpoint")
     if (path / "trainer.json").exists():
         return path
     found = checkpoints(path)
@@ -117,13 +119,13 @@ def export(
     final = Path(output)
     if final.exists() and not force:
         raise UsageError(f"{final}: is there already; --force replaces it")
+    from mmtrain.checkpoint import check_whole, read_state, settings_of
+
     path = checkpoint_of(run, step)
+    check_whole(path)
+    saved, settings = read_state(path), settings_of(path)
     import torch
 
-    from mmtrain.settings import from_plain
-
-    saved = json.loads((path / "trainer.json").read_text("utf-8"))
-    settings = from_plain(saved["settings"])
     adapted = "lora" in (settings.vision.tuning, settings.projector.tuning, settings.language.tuning)
     if adapter and settings.recipe != "chat":
         raise UsageError(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import UsageError
-from mmtrain.config import Config
+from mmtrain.config import Config, ConfigError
 
 if TYPE_CHECKING:
     from mmtrain.settings import Settings
@@ -88,6 +88,8 @@ def plan(
         return _hostfile(ranks, rank)
     nproc = ranks.nproc or _number(environment.get("NPROC_PER_NODE", "0"), "NPROC_PER_NODE") or gpus() or 1
     nnodes = ranks.nnodes if ranks.nnodes > 1 else _number(environment.get("NNODES", "1"), "NNODES")
+    if nnodes == 1 and (ranks.rdzv is not None or ranks.node_rank is not None):
+        raise UsageError("--rdzv and --node-rank are for several nodes: say how many with --nnodes")
     if nproc == 1 and nnodes == 1:
         if ranks.arguments:
             raise UsageError(
@@ -106,15 +108,21 @@ def plan(
 def _rendezvous(ranks: Ranks, nnodes: int) -> list[str]:
     if ranks.rdzv is None:
         raise UsageError(f"{nnodes} nodes need a place to meet: --rdzv HOST:PORT, the same on every node")
-    host, _, port = ranks.rdzv.rpartition(":")
-    if not host or not port.isdigit():
-        raise UsageError(f"--rdzv: expected HOST:PORT, got {ranks.rdzv}")
+    host, port = _meeting(ranks.rdzv)
     found = [f"--nnodes={nnodes}"]
     if ranks.node_rank is not None:
         if not 0 <= ranks.node_rank < nnodes:
             raise UsageError(f"--node-rank: expected 0 to {nnodes - 1}, got {ranks.node_rank}")
         return [*found, f"--node-rank={ranks.node_rank}", f"--master-addr={host}", f"--master-port={port}"]
     return [*found, "--rdzv-backend=c10d", f"--rdzv-endpoint={ranks.rdzv}", "--rdzv-id=mmtrain"]
+
+
+def _meeting(rdzv: str) -> tuple[str, str]:
+    """Host and port."""
+    host, _, port = rdzv.rpartition(":")
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise UsageError(f"--rdzv: expected HOST:PORT, for example n0:29500, got {rdzv}")
+    return host, port
 
 
 def _hostfile(ranks: Ranks, rank: list[str]) -> Launch:
@@ -124,9 +132,7 @@ def _hostfile(ranks: Ranks, rank: list[str]) -> Launch:
     hosts = read_hostfile(path)
     command = [sys.executable, "-m", "deepspeed.launcher.runner", f"--hostfile={path}", "--no_local_rank"]
     if ranks.rdzv is not None:
-        host, _, port = ranks.rdzv.rpartition(":")
-        if not host or not port.isdigit():
-            raise UsageError(f"--rdzv: expected HOST:PORT, got {ranks.rdzv}")
+        host, port = _meeting(ranks.rdzv)
         command += [f"--master_addr={host}", f"--master_port={port}"]
     slots = sum(hosts.values())
     if ranks.nproc is not None:
@@ -145,10 +151,12 @@ def read_hostfile(path: str) -> dict[str, int]:
     Raises:
         UsageError: no such file, or a line is not ``host slots=N``.
     """
+    from mmtrain.config.document import read_bytes
+
     try:
-        lines = Path(path).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--hostfile: {path}: {getattr(error, 'strerror', None) or error}") from None
+        lines = read_bytes(path, "a DeepSpeed hostfile").decode().splitlines()
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise UsageError(f"--hostfile: {error}") from None
     hosts: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
@@ -166,7 +174,7 @@ def read_hostfile(path: str) -> dict[str, int]:
 
 
 def _number(text: str, name: str) -> int:
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]{1,6}", text):
         raise UsageError(f"{name}: expected a number, got {text!r}")
     return int(text)
 
@@ -209,7 +217,16 @@ def slurm_script(
         ranks: `nproc` (8 if None) and `nnodes` count.
         time: limit, as Slurm writes it.
         partition: where to; None leaves it to the cluster.
+
+    Raises:
+        UsageError: time or partition is none that Slurm would read.
     """
+    if not re.fullmatch(r"[0-9:-]+|UNLIMITED|INFINITE", time):
+        raise UsageError(
+            f"--slurm-time: expected a limit as Slurm writes it, for example 24:00:00, got {time}"
+        )
+    if partition is not None and not re.fullmatch(r"[\w.,-]+", partition):
+        raise UsageError(f"--slurm-partition: expected a name, or several with commas, got {partition}")
     nproc = ranks.nproc or 8
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(config.output_dir).name) or "mmtrain"
     # Slurm's %x is the job's name, %j its number; Slurm reads #SBATCH lines without a shell: no variables, no quotes.
@@ -323,6 +340,8 @@ def _check_model(model: Path) -> None:
 
 def _check_places(settings: Settings) -> None:
     output = Path(settings.output_dir)
+    if output.resolve() == Path(settings.model).resolve():
+        raise UsageError(f"output_dir: {output}: the model lies there; give the run a directory of its own")
     there = next(path for path in (output, *output.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UsageError(f"output_dir: {output}: {there} is a file")

@@ -5,30 +5,55 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mmdata.errors import MissingExtra, UnknownName
+from mmdata.errors import MissingExtra, UnknownName, UsageError
 
 LOG = "train_log.jsonl"
 
 
 def drop_after(path: Path, step: int) -> None:
     """Take out of a log what a resumed run will write again: the lines of later steps."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            if json.loads(line).get("step", 0) <= step:
-                kept.append(line + "\n")
-        except json.JSONDecodeError:  # cut off in the middle of writing when the run was killed
-            continue
     partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(kept), "utf-8")
-    os.replace(partial, path)
+    text = "".join(line + "\n" for line, entry in _entries(path) if entry["step"] <= step)
+    if path.exists():
+        partial.write_text(text, "utf-8")
+        os.replace(partial, path)
+
+
+def check_log(path: Path) -> None:
+    """Whether a run can go on with a log: nothing but its own lines may be taken out of it.
+
+    Raises:
+        UsageError: a line other than a cut-off last one is no entry.
+    """
+    for _ in _entries(path):
+        pass
+
+
+def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of a log with their entries; a last one that was cut off as the run was killed is left out."""
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not a log of mmtrain: {error}; move it away") from None
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            entry = json.loads(line)
+            entry["step"] <= 0  # noqa: B015 - it must be a number
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise UsageError(
+                f"{path}: line {number}: expected an object with a step, got {line[:60]!r}; move the file away, a run begins a "
+                "new one"
+            ) from None
+        yield line, entry
 
 
 class Log:

@@ -27,15 +27,19 @@ def read_log(run: str | Path) -> list[dict[str, Any]]:
     path = Path(run)
     path = path / LOG if path.is_dir() else path
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{path}: is no file; expected the output_dir of a run")
         lines = path.read_text("utf-8").splitlines(keepends=True)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(f"{path}: {error.strerror}; expected the output_dir of a run") from None
+    except ValueError as error:  # a path with a zero byte, or a file that is no text
+        raise UsageError(f"{path}: not a log of mmtrain: {error}") from None
     entries = []
     for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
             entry["step"] + 0
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             if number == len(lines) and not line.endswith("\n"):
                 break  # the run is writing it just now, or was killed while it did
             raise DataError(

@@ -25,9 +25,9 @@ from mmtrain.data.mixing import mixture
 from mmtrain.data.order import Order
 from mmtrain.data.packing import Rows, State
 from mmtrain.data.sources import BadSample, Reader
-from mmtrain.engine import deepspeed_config, gradient_norm, make_engine, prepare
+from mmtrain.engine import check_engine, deepspeed_config, gradient_norm, make_engine, prepare
 from mmtrain.held_out import evaluate
-from mmtrain.log import LOG, Log, drop_after
+from mmtrain.log import LOG, Log, check_log, drop_after
 from mmtrain.mfu import meter_of
 from mmtrain.quarantine import QUARANTINE, Quarantine, bad_records
 from mmtrain.ranks import summed
@@ -85,6 +85,7 @@ class Run:
         self.recipe = import_module(f"mmtrain.recipes.{settings.recipe}")
         self.encoder = self.recipe.make_encoder(settings)
         self.config = deepspeed_config(settings, self.world)
+        check_engine(self.config)
         self.stage = int(self.config["zero_optimization"]["stage"])
         self.order = _order(settings)
         models = self.recipe.model_folders(settings) if hasattr(self.recipe, "model_folders") else {}
@@ -117,7 +118,6 @@ class Run:
         self.log: Log | None = None
         if self.rank == 0:
             path = Path(settings.output_dir)
-            path.mkdir(parents=True, exist_ok=True)
             for name in (LOG, QUARANTINE):
                 drop_after(path / name, self.step)
             plain = to_plain(settings)
@@ -135,7 +135,13 @@ class Run:
         """The checkpoint to go on from, if it can be gone on from; told before a model is loaded."""
         s = self.settings
         path = checkpoint.to_resume(s.resume, s.output_dir)
+        if self.rank == 0:
+            Path(s.output_dir).mkdir(parents=True, exist_ok=True)
+            for name in (LOG, QUARANTINE):
+                check_log(Path(s.output_dir) / name)
         if path is not None:
+            if self.rank == 0:
+                print(f"mmtrain: goes on from {path}", file=sys.stderr)  # noqa: T201
             checkpoint.check_world(path, self.world, self.stage)
             for warning in check_same(checkpoint.read_state(path)["data"], self.data):
                 if self.rank == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +33,47 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """``zero_optimization`` of each preset; what is not said is DeepSpeed's default."""
+
+
+SECTIONS = (
+    "activation_checkpointing",
+    "aio",
+    "amp",
+    "autotuning",
+    "bf16",
+    "bfloat16",
+    "checkpoint",
+    "comms_logger",
+    "communication_data_type",
+    "compression_training",
+    "csv_monitor",
+    "curriculum_learning",
+    "data_efficiency",
+    "data_types",
+    "dump_state",
+    "elasticity",
+    "flops_profiler",
+    "fp16",
+    "gradient_accumulation_steps",
+    "gradient_clipping",
+    "gradient_predivide_factor",
+    "memory_breakdown",
+    "optimizer",
+    "prescale_gradients",
+    "scheduler",
+    "sparse_gradients",
+    "steps_per_print",
+    "tensorboard",
+    "torch_autocast",
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "wall_clock_breakdown",
+    "wandb",
+    "zero_allow_untested_optimizer",
+    "zero_force_ds_cpu_optimizer",
+    "zero_optimization",
+)
+"""Keys of DeepSpeed's JSON. Others may be of a newer DeepSpeed; one that is nearly one of these is a slip of the pen."""
 
 
 class Batching(Protocol):
@@ -88,12 +130,25 @@ def deepspeed_json(config: Batching) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    from mmtrain.config.document import read_bytes
+    from mmtrain.config.mistakes import ConfigError
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, _ in pairs:
+            if sum(key == other for other, _ in pairs) > 1:
+                raise UsageError(f"deepspeed: {path}: {key} stands there twice")
+        return dict(pairs)
+
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"deepspeed: {path}: {error.strerror}") from None
+        found = json.loads(
+            read_bytes(str(path), "DeepSpeed's JSON").decode("utf-8-sig"), object_pairs_hook=once
+        )
     except ValueError as error:
         raise UsageError(f"deepspeed: {path}: not JSON: {error}") from None
+    except RecursionError:
+        raise UsageError(f"deepspeed: {path}: not JSON that can be read: nested without end") from None
+    except ConfigError as error:
+        raise UsageError(f"deepspeed: {error}") from None
     if not isinstance(found, dict):
         raise UsageError(f"deepspeed: {path}: expected an object, got {type(found).__name__}")
     return found
@@ -126,13 +181,47 @@ def check(found: dict[str, Any], config: Batching, where: str) -> None:
         for key in ("optimizer", "scheduler")
         if key in found
     ]
+    wrong += _unknown(found)
     zero = found.get("zero_optimization", {})
-    if not isinstance(zero, dict) or zero.get("stage", 0) not in (0, 1, 2, 3):
-        wrong.append("zero_optimization.stage: expected 0, 1, 2 or 3")
-    elif zero.get("offload_param", {}).get("device", "none") != "none" and zero.get("stage", 0) != 3:
-        wrong.append("zero_optimization.offload_param works with stage 3 alone")
+    wrong += _zero_mistakes(zero) if isinstance(zero, dict) else ["zero_optimization: expected an object"]
     if wrong:
         raise UsageError(f"{where}: " + "; ".join(wrong))
+
+
+def _unknown(found: dict[str, Any]) -> list[str]:
+    """Keys that DeepSpeed would pass over in silence, so that the run is another than the one meant."""
+    wrong = []
+    for key in found:
+        if key in ("stage", "overlap_comm", "offload_optimizer", "offload_param"):
+            wrong.append(f"{key}: belongs into zero_optimization; DeepSpeed would ignore it")
+        elif key not in SECTIONS and (near := get_close_matches(key, SECTIONS, n=1, cutoff=0.8)):
+            wrong.append(f"unknown key {key}, which DeepSpeed would ignore; did you mean {near[0]}?")
+    return wrong
+
+
+def _zero_mistakes(zero: dict[str, Any]) -> list[str]:
+    stage = zero.get("stage", 0)
+    if isinstance(stage, bool) or stage not in (0, 1, 2, 3):
+        return [f"zero_optimization.stage: expected 0, 1, 2 or 3, got {json.dumps(stage)}"]
+    wrong = []
+    for key in ("offload_param", "offload_optimizer"):
+        part = zero.get(key)
+        if part is None:
+            continue
+        device = part.get("device", "none") if isinstance(part, dict) else None
+        if device not in ("none", "cpu", "nvme"):
+            wrong.append(f'zero_optimization.{key}: expected {{"device": "cpu"}}, got {json.dumps(part)}')
+        elif device == "nvme" and not part.get("nvme_path"):
+            wrong.append(f'zero_optimization.{key}: device "nvme" needs nvme_path, a directory on the disk')
+        elif key == "offload_param" and device != "none" and stage != 3:
+            wrong.append("zero_optimization.offload_param works with stage 3 alone")
+    wrong += [
+        f"zero_optimization.{key} is \"auto\", which Hugging Face's Trainer alone fills in; leave it out for DeepSpeed's "
+        "own value, or write a number"
+        for key, value in zero.items()
+        if value == "auto"
+    ]
+    return wrong
 
 
 def filled(config: Batching, world: int) -> dict[str, Any]:

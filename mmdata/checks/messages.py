@@ -282,10 +282,10 @@ def tags_for_columns(record: RecordView) -> Iterator[Hit]:
     """
     texts = [turn.text for turn in record.turns if turn.text is not None]
     first = next((t for t in record.turns if t.speaker == "user" and t.text is not None), None)
-    swift = record.format.name == "ms-swift"
+    swift, columns = record.format.name == "ms-swift", record.format.columns
     for tag, usual in _TAGS:
-        key = record.format.columns.get(usual) or usual
-        value = record.raw.get(key) if record.format.columns.get(usual, usual) else None
+        named = columns.names.get(usual) if columns else usual
+        key, value = named or usual, record.raw.get(named) if named else None
         entries = len(value) if isinstance(value, list) else 0 if value is None else 1
         tags = sum(text.count(tag) for text in texts)
         if tags == entries:

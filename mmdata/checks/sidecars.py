@@ -135,7 +135,8 @@ def _facts(path: str, polygons: PolygonFile) -> SidecarFacts:
     if not polygons.object_offsets[-1] or (np.diff(polygons.object_offsets) == 0).any():
         empty = rings.objects_without_rings(polygons)
         facts.empty_objects, facts.n_empty_objects = tuple(empty[:LISTED].tolist()), len(empty)
-    if polygons.n_rings:
+    bounds = rings.sound_bounds(polygons)
+    if polygons.n_rings and bounds is None:
         if int(np.diff(polygons.ring_offsets).min()) < 3:
             facts.empty_rings, facts.n_empty_rings = _places(polygons, rings.empty_rings(polygons))
             facts.short, facts.n_short = _places(polygons, rings.short_rings(polygons))
@@ -146,7 +147,9 @@ def _facts(path: str, polygons: PolygonFile) -> SidecarFacts:
         pairs = inner_rings(polygons).pairs
         facts.holes = tuple((polygons.place(inner), polygons.place(outer)) for inner, outer in pairs[:LISTED])
         facts.n_holes = len(pairs)
-    if polygons.n_points:
+    if bounds is not None:
+        facts.bounds = tuple(bounds)
+    elif polygons.n_points:
         pixels = rings.truncated(polygons.points)
         if (pixels != polygons.points).any():
             facts.fractions = rings.has_fraction(polygons.points)

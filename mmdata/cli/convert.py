@@ -1,4 +1,4 @@
-"""`mmdata convert SRC... --to FORMAT -o DIR`: files that another trainer reads as they are, nothing lost in silence."""
+"""`mmdata convert PATH... --to FORMAT -o DIR`: files that another trainer reads as they are, nothing lost in silence."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force, Format, Jobs, OutputDir, Paths, TargetTemplate
+
 NAME = "convert"
 
 
 def command(
-    sources: Annotated[
-        list[str],
-        typer.Argument(metavar="SRC...", help="Data files, globs, directories, data.txt or InternVL meta."),
+    paths: Paths,
+    to: Annotated[
+        str, typer.Option("--to", help="Format to write, see `mmdata formats`; also geopixel-rle.")
     ],
-    to: Annotated[str, typer.Option("--to", help="Target format, see `mmdata formats`; also geopixel-rle.")],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Directory to write.")],
-    format: Annotated[str | None, typer.Option("--format", help="Format of the sources.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; 0 takes one per core.")] = 0,
+    output: OutputDir,
+    format: Format = None,
+    jobs: Jobs = 0,
     no_carry: Annotated[
         bool, typer.Option("--no-carry", help="Leave out the key that holds what the target cannot say.")
     ] = False,
@@ -32,14 +33,14 @@ def command(
     relative_to: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the trainer starts relative paths from.")
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would happen; write nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output directory.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; write and start nothing.")
+    ] = False,
+    force: Force = False,
     invert: Annotated[
         bool, typer.Option("--invert", help="Masks as answers become region questions, and back.")
     ] = False,
-    target_template: Annotated[
-        str, typer.Option(help="InternVL template: internvl2_5, Hermes-2, internlm2-chat or phi3-chat.")
-    ] = "internvl2_5",
+    target_template: TargetTemplate = "internvl2_5",
     dialogue: Annotated[
         str, typer.Option(help="How COCO annotations become a conversation: by-instance or by-category.")
     ] = "by-instance",
@@ -50,7 +51,7 @@ def command(
     from mmdata.validating.validation import default_jobs
 
     report = convert(
-        sources,
+        paths,
         output,
         to=to,
         format=format,
@@ -60,11 +61,11 @@ def command(
         media_files=media_files,
         relative_to=relative_to,
         force=force,
-        plan=plan,
+        plan=dry_run,
         invert=invert,
         template=target_template,
         dialogue=dialogue,
         shard_bytes=shard_size << 20,
     )
-    print(report.summary(), file=sys.stdout if plan else sys.stderr)
+    print(report.summary(), file=sys.stdout if dry_run else sys.stderr)
     return report.exit_code

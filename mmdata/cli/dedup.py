@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli.ledger_output import AsJSON, Force, Output, Rejects, Report
+from mmdata.cli.options import Force, MediaRoot, OutputFile, OutputFormat, Rejects, Report, wants_json
 
 NAME = "dedup"
 
 
 def command(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A file of records.")],
-    output: Output,
+    output: OutputFile,
     by: Annotated[
         str,
         typer.Option(
@@ -23,23 +23,21 @@ def command(
     distance: Annotated[
         int, typer.Option(help="--by image: bits of 128 in which alike pictures may differ, 0 to 15.")
     ] = 4,
-    media_root: Annotated[
-        str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
-    ] = None,
+    media_root: MediaRoot = None,
     force: Force = False,
     rejects: Rejects = None,
     report: Report = None,
-    as_json: AsJSON = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Write a file without its repetitions; the first of equal records stays, each dropped one is named with it."""
-    from mmdata.cli.ledger_output import finish
+    from mmdata.cli.ledger_output import books, finish
     from mmdata.dataset_ops.deduping import dedup
-    from mmdata.dataset_ops.ledger import Ledger
-    from mmdata.dataset_ops.stream import rejects as rejects_file
-    from mmdata.progress import terminal_progress
 
-    ledger = Ledger(NAME)
-    with rejects_file(rejects, ledger, inputs=[path, output], force=force), terminal_progress() as progress:
+    as_json = wants_json(output_format)
+    with books(NAME, inputs=[path, output], rejects=rejects, report=report, force=force) as (
+        ledger,
+        progress,
+    ):
         dedup(
             path,
             output,

@@ -1,29 +1,25 @@
-"""`mmdata detect FILE...`: which format a file is in, judged by its content."""
+"""`mmdata detect PATH...`: which format a file is in, judged by its content."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from mmdata.cli.options import OutputFormat, Paths, wants_json
 
 NAME = "detect"
 
 
 def command(
-    paths: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files to look at; - is stdin.")],
-    output_format: Annotated[str, typer.Option("--output-format", help="text or json.")] = "text",
+    paths: Paths,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Say which format a file is in, how sure that is, and why."""
     import orjson
 
     from mmdata.detection import detect
-    from mmdata.errors import UnknownName
     from mmdata.io.paths import expand
 
-    if output_format not in ("text", "json"):
-        raise UnknownName("output format", output_format, ("text", "json"))
+    as_json = wants_json(output_format)
     detections = [detect(path) for path in expand(paths).files]
-    if output_format == "json":
+    if as_json:
         print(orjson.dumps([d.to_dict() for d in detections], option=orjson.OPT_INDENT_2).decode())
     else:
         for d in detections:

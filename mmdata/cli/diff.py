@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmdata.cli.options import MaxFindings, OutputFormat, wants_json
+
 NAME = "diff"
 _SHOWN = 120
 
@@ -15,18 +17,17 @@ def command(
     a: Annotated[str, typer.Argument(metavar="A", help="The file before.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The file after.")],
     by: Annotated[str, typer.Option(help="id, or content: which records belong together.")] = "id",
-    limit: Annotated[
-        int, typer.Option(help="Records listed of each sort; 0 lists all. Counts are complete.")
-    ] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    max_findings: MaxFindings = 100,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Say which records were added, removed or changed; exit 0 if none."""
     from mmdata.cli.tables import print_json
     from mmdata.dataset_ops.diffing import diff_files
     from mmdata.progress import terminal_progress
 
+    as_json = wants_json(output_format)
     with terminal_progress() as progress:
-        result = diff_files(a, b, by=by, limit=limit, progress=progress)
+        result = diff_files(a, b, by=by, limit=max_findings, progress=progress)
     if as_json:
         print_json(result.to_dict())
         return result.exit_code
@@ -52,8 +53,9 @@ def command(
     )
     for line in result.broken[:10]:
         print(f"not compared: {line}", file=sys.stderr)
-    if len(result.broken) > 10:
-        print(f"… and {len(result.broken) - 10} more; --json names them", file=sys.stderr)
+    if len(result.broken) + result.more_broken > 10:
+        more = len(result.broken) + result.more_broken - 10
+        print(f"… and {more} more; --output-format json names them", file=sys.stderr)
     return result.exit_code
 
 

@@ -15,9 +15,6 @@ from typing import Annotated, Any
 
 INTERRUPTED = 130
 
-GARBAGE = (50_000, 20, 50)
-"""Thresholds of the garbage collector; Python's own are (700, 10, 10)."""
-
 
 def make_app(name: str, help: str, package: str, verbs: Iterable[str]) -> Any:
     """A typer application.
@@ -72,8 +69,6 @@ def run(name: str, load: Callable[[], Any], arguments: list[str] | None = None) 
     """
     from mmdata.errors import MMDataError
 
-    # Imports make a hundred thousand objects that stay; looking for cycles among them took a sixth of a short command's time.
-    gc.set_threshold(*GARBAGE)
     for stream_name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, stream_name) is None:  # closed by the caller; no data file may get its number
             setattr(sys, stream_name, open(os.devnull, mode))  # noqa: SIM115 - open until the end

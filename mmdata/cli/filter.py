@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli.ledger_output import AsJSON, Force, Output, Rejects, Report
+from mmdata.cli.options import Force, Format, MediaRoot, OutputFile, OutputFormat, Rejects, Report, wants_json
 
 NAME = "filter"
 
@@ -19,13 +19,9 @@ def command(
             metavar="EXPRESSION", help='For example: turns >= 4 and media == "image" and width < 4000.'
         ),
     ],
-    output: Output,
-    format: Annotated[
-        str | None, typer.Option("--format", help="Format of the file; detected otherwise.")
-    ] = None,
-    media_root: Annotated[
-        str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
-    ] = None,
+    output: OutputFile,
+    format: Format = None,
+    media_root: MediaRoot = None,
     undecided: Annotated[
         str,
         typer.Option(
@@ -35,22 +31,22 @@ def command(
     force: Force = False,
     rejects: Rejects = None,
     report: Report = None,
-    as_json: AsJSON = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Keep the records that an expression on their fields is true for.
 
     Fields: id index bytes kind turns user_turns assistant_turns text text_length text_tokens tokens media images videos
     paths width height masks codes; any other by field("key") or field("/json/pointer"), has("key").
     """
-    from mmdata.cli.ledger_output import finish
+    from mmdata.cli.ledger_output import books, finish
     from mmdata.dataset_ops.filtering import filter_records
-    from mmdata.dataset_ops.ledger import Ledger
-    from mmdata.dataset_ops.stream import rejects as rejects_file
     from mmdata.options import Options
-    from mmdata.progress import terminal_progress
 
-    ledger = Ledger(NAME)
-    with rejects_file(rejects, ledger, inputs=[path, output], force=force), terminal_progress() as progress:
+    as_json = wants_json(output_format)
+    with books(NAME, inputs=[path, output], rejects=rejects, report=report, force=force) as (
+        ledger,
+        progress,
+    ):
         filter_records(
             path,
             output,

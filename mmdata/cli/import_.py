@@ -1,4 +1,4 @@
-"""`mmdata import NAME FILE … -o DIR`: annotations of other projects as InternVL records."""
+"""`mmdata import NAME FILE... -o DIR`: annotations of other projects as InternVL records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli.ledger_output import AsJSON, Force, Report
+from mmdata.cli.options import Force, MediaRoot, OutputFormat, Report, wants_json
 
 NAME = "import"
 _SHOWN = 10
@@ -15,11 +15,11 @@ _SHOWN = 10
 
 def command(
     importer: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Whose; left out: list them.")
+        str | None, typer.Argument(metavar="[NAME]", help="Whose; left out: list them.")
     ] = None,
-    paths: Annotated[list[str] | None, typer.Argument(metavar="FILE…", help="Files to read.")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(metavar="[FILE...]", help="Files to read.")] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="Directory to write.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Start of the written files' names.")] = None,
     purpose: Annotated[
@@ -34,13 +34,17 @@ def command(
     ] = "stitch",
     per: Annotated[
         str | None,
-        typer.Option(help="drivelm: a record a question or a window; a window if --window is above 1."),
+        typer.Option(
+            help="drivelm: question or window: what one record holds; window if --window is above 1."
+        ),
     ] = None,
     ask: Annotated[
         str, typer.Option(help="drivelm: questions of the last frame of a window, or of every one.")
     ] = "last",
-    split: Annotated[str | None, typer.Option(help="dior-rsvg: file of the numbers of objects.")] = None,
-    media_root: Annotated[str | None, typer.Option(help="Directory of the pictures.")] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="FILE", help="dior-rsvg: file of the numbers of objects.")
+    ] = None,
+    media_root: MediaRoot = None,
     boxes: Annotated[str, typer.Option(help="geochat: keep boxes in texts, or write internvl's.")] = "keep",
     ending: Annotated[str | None, typer.Option(help="rsvqa: of the pictures' names; tif.")] = None,
     instruction: Annotated[
@@ -48,7 +52,7 @@ def command(
     ] = None,
     force: Force = False,
     report: Report = None,
-    as_json: AsJSON = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Write annotations of other projects as InternVL records; everything read is written or named."""
     import json
@@ -59,6 +63,7 @@ def command(
     from mmdata.mixing.files import write_mixture
     from mmdata.progress import terminal_progress
 
+    as_json = wants_json(output_format)
     if importer is None:
         for one in importers().values():
             print(f"{one.name:12} {one.title}: {one.files}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import OutputFormat, wants_json
+
 NAME = "layout"
 ACTIONS = ("check", "init")
 _SIGNS = {"there": "ok", "missing": "missing", "misplaced": "misplaced", "empty": "empty", "faulty": "faulty"}
@@ -16,16 +18,20 @@ def command(
     action: Annotated[str, typer.Argument(metavar="check|init", help="Look at a tree, or begin one.")],
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Root of the tree.")],
     preset: Annotated[str, typer.Option(help="drivelm, medical, remote or bdd.")],
-    samples: Annotated[
-        int, typer.Option(min=0, help="check: records a data set whose media are looked at.")
+    count: Annotated[
+        int,
+        typer.Option(
+            "--count", "-n", min=0, help="check: how many records of a data set to look at the media of."
+        ),
     ] = 8,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Say what of the guide's tree is there, missing or misplaced and where to get it; or make its skeleton."""
     from mmdata.cli.tables import print_json
     from mmdata.errors import UnknownName
     from mmdata.layout import check, make
 
+    as_json = wants_json(output_format)
     if action not in ACTIONS:
         raise UnknownName("action", action, ACTIONS)
     if action == "init":
@@ -38,7 +44,7 @@ def command(
         print(f"wrote {meta}" if meta else "the meta file is there already and stays as it is")
         print(f"next: mmdata layout check {folder} --preset {preset}", file=sys.stderr)
         return 0
-    report = check(folder, preset, samples=samples)
+    report = check(folder, preset, samples=count)
     if as_json:
         print_json(report.to_dict())
         return 0 if report.clean else 1

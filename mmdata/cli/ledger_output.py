@@ -1,29 +1,36 @@
-"""How the verbs that write files of records report: their options, the ledger as text or JSON, the exit code."""
+"""How the verbs that write files of records report: the ledger as text or JSON, the exit code."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmdata.dataset_ops.ledger import Ledger
+    from collections.abc import Iterator, Sequence
 
-Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace output files that are there.")]
-AsJSON = Annotated[bool, typer.Option("--json", help="Print the ledger as JSON.")]
-Report = Annotated[
-    str | None, typer.Option("--report", metavar="FILE", help="Also write the ledger to this file, as JSON.")
-]
-Rejects = Annotated[
-    str | None,
-    typer.Option("--rejects", metavar="FILE", help="Write every dropped record here, with its reason."),
-]
-Seed = Annotated[int, typer.Option(help="Chooses; the same seed gives the same result.")]
+    from mmdata.dataset_ops.ledger import Ledger
+    from mmdata.progress import Progress
 
 _SHOWN = 10
+
+
+@contextmanager
+def books(
+    verb: str, *, inputs: Sequence[str], rejects: str | None, report: str | None, force: bool
+) -> Iterator[tuple[Ledger, Progress]]:
+    """A ledger to fill in, with the file of dropped records, and a progress bar; a file in the way is told first."""
+    from mmdata.dataset_ops.ledger import Ledger
+    from mmdata.dataset_ops.stream import check_output
+    from mmdata.dataset_ops.stream import rejects as rejects_file
+    from mmdata.progress import terminal_progress
+
+    ledger = Ledger(verb)
+    if report is not None:
+        check_output(report, inputs=[*inputs, *([] if rejects is None else [rejects])], force=force)
+    with rejects_file(rejects, ledger, inputs=inputs, force=force), terminal_progress() as progress:
+        yield ledger, progress
 
 
 def finish(ledger: Ledger, *, as_json: bool, report: str | None, force: bool) -> int:
@@ -60,8 +67,10 @@ def _text(ledger: Ledger) -> None:
     )
     for line in lines[:_SHOWN]:
         print(line, file=sys.stderr)
-    if len(lines) > _SHOWN:
-        print(f"… and {len(lines) - _SHOWN} more; --json or --report names them", file=sys.stderr)
+    count = ledger.dropped["broken"] + len(ledger.between) + len(ledger.notes)
+    count += ledger.extra.get("more_between_records", 0) + ledger.extra.get("more_notes", 0)
+    if count > _SHOWN:
+        print(f"… and {count - _SHOWN} more; --output-format json or --report names them", file=sys.stderr)
 
 
 def decimal(text: str, option: str) -> Decimal:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli.ledger_output import AsJSON, Force, Output, Rejects, Report
+from mmdata.cli.options import Force, OutputFile, OutputFormat, Rejects, Report, wants_json
 
 NAME = "merge"
 
 
 def command(
     paths: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of records, in order.")],
-    output: Output,
+    output: OutputFile,
     duplicate_ids: Annotated[
         str, typer.Option(help="Equal ids: report (named and kept), rename (the later ones), or error.")
     ] = "report",
@@ -23,17 +23,17 @@ def command(
     force: Force = False,
     rejects: Rejects = None,
     report: Report = None,
-    as_json: AsJSON = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Write the records of several files into one, in order; name or rename equal ids."""
-    from mmdata.cli.ledger_output import finish
-    from mmdata.dataset_ops.ledger import Ledger
+    from mmdata.cli.ledger_output import books, finish
     from mmdata.dataset_ops.merging import merge
-    from mmdata.dataset_ops.stream import rejects as rejects_file
-    from mmdata.progress import terminal_progress
 
-    ledger = Ledger(NAME)
-    with rejects_file(rejects, ledger, inputs=[*paths, output], force=force), terminal_progress() as progress:
+    as_json = wants_json(output_format)
+    with books(NAME, inputs=[*paths, output], rejects=rejects, report=report, force=force) as (
+        ledger,
+        progress,
+    ):
         merge(
             paths,
             output,

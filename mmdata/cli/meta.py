@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import MediaRoot, OutputFormat, wants_json
+
 NAME = "meta"
 ACTIONS = ("show", "check", "add")
 
@@ -13,9 +15,12 @@ ACTIONS = ("show", "check", "add")
 def command(
     action: Annotated[str, typer.Argument(metavar="show|check|add", help="What to do with the file.")],
     path: Annotated[str, typer.Argument(metavar="META", help="An InternVL meta file; add begins one.")],
-    name: Annotated[str | None, typer.Argument(help="add: name of the data set.")] = None,
-    annotation: Annotated[str | None, typer.Option(help="add: its JSON Lines file.")] = None,
-    root: Annotated[str | None, typer.Option(help="add: directory that its media paths start from.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="add: name of the data set.")] = None,
+    annotation: Annotated[str | None, typer.Option(metavar="FILE", help="add: its JSON Lines file.")] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="add: `root` of the entry, where its media paths start."),
+    ] = None,
     repeat_time: Annotated[
         str, typer.Option(help="add: below one the first part of the lines, else a whole number of repeats.")
     ] = "1",
@@ -25,14 +30,14 @@ def command(
     max_dynamic_patch: Annotated[
         int | None, typer.Option(min=1, help="add: most tiles of a picture of this data set.")
     ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(help="Directory that training is run from, where it is not this one."),
-    ] = None,
-    samples: Annotated[
-        int, typer.Option(min=0, help="check: records a data set whose media are looked at.")
+    media_root: MediaRoot = None,
+    count: Annotated[
+        int,
+        typer.Option(
+            "--count", "-n", min=0, help="check: how many records of a data set to look at the media of."
+        ),
     ] = 8,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Show or check the data sets of a meta file, or add one: atomic, counted, the others untouched."""
     from mmdata.cli.layout import print_sets
@@ -40,6 +45,7 @@ def command(
     from mmdata.errors import UnknownName, UsageError
     from mmdata.meta_file import add, check, read_meta_file
 
+    as_json = wants_json(output_format)
     if action not in ACTIONS:
         raise UnknownName("action", action, ACTIONS)
     if action == "add":
@@ -53,7 +59,7 @@ def command(
             repeat_time=_number(repeat_time),
             data_augment=data_augment,
             max_dynamic_patch=max_dynamic_patch,
-            base=base,
+            base=media_root,
         )
         if as_json:
             print_json({name: entry})
@@ -63,7 +69,7 @@ def command(
     if name is not None or annotation is not None or root is not None:
         raise UsageError(f"a name, --annotation and --root are for meta add, not for meta {action}")
     if action == "show":
-        entries = read_meta_file(path, base)
+        entries = read_meta_file(path, media_root)
         if as_json:
             rows = [
                 {"name": e.name, "annotation": e.path, "root": e.root, "repeat_time": e.number, **e.keys}
@@ -76,7 +82,7 @@ def command(
                 [(e.name, e.path, e.root, e.number, e.keys.get("length")) for e in entries],
             )
         return 0
-    reports = check(path, base=base, samples=samples)
+    reports = check(path, base=media_root, samples=count)
     if as_json:
         print_json([report.to_dict() for report in reports])
     else:

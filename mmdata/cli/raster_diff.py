@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmdata.cli.options import Format, MaxFindings, MediaRoot, OutputFormat, wants_json
+
 if TYPE_CHECKING:
     from mmdata.raster_diff import Comparison
 
@@ -17,31 +19,24 @@ _WIDTH = 40
 
 def command(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A data file with masks given as rings.")],
-    format: Annotated[
-        str | None, typer.Option("--format", help="Format of the file; detected from its content otherwise.")
-    ] = None,
-    media_root: Annotated[
-        str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
-    ] = None,
-    worst: Annotated[int, typer.Option(help="How many of the worst masks to name.")] = 10,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    format: Format = None,
+    media_root: MediaRoot = None,
+    max_findings: MaxFindings = 10,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Draw every mask by OpenCV's and by COCO's rule, and say how far they differ."""
-    from mmdata.errors import UsageError
+    from mmdata.cli.tables import print_json
     from mmdata.progress import terminal_progress
     from mmdata.raster_diff import raster_diff
 
-    if worst < 0:
-        raise UsageError(f"--worst must not be negative, got {worst}")
+    as_json = wants_json(output_format)
     with terminal_progress() as progress:
-        found = raster_diff(path, format=format, media_root=media_root, worst=worst, progress=progress)
-    if json:
-        import orjson
-
-        sys.stdout.write(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        found = raster_diff(path, format=format, media_root=media_root, worst=max_findings, progress=progress)
+    if as_json:
+        print_json(found.to_dict())
     else:
         _show(found)
-    return 1 if found.rejects else 0
+    return 0 if found.clean else 1
 
 
 def _show(found: Comparison) -> None:
@@ -72,3 +67,11 @@ def _show(found: Comparison) -> None:
         print(f"mmdata: record {record}: {why}", file=sys.stderr)
     if len(found.rejects) > 10:
         print(f"mmdata: and {len(found.rejects) - 10} more that cannot be drawn", file=sys.stderr)
+    for what in found.between[:10]:
+        print(f"mmdata: no record: {what}", file=sys.stderr)
+    if len(found.between) + found.more_between > 10:
+        more = len(found.between) + found.more_between - 10
+        print(
+            f"mmdata: and {more} more places that hold no record; --output-format json names them",
+            file=sys.stderr,
+        )

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force, Format, MediaRoot, OutputDir
+
 NAME = "rasterize"
 
 _SHOWN = 10
@@ -14,11 +16,9 @@ _SHOWN = 10
 
 def command(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A data file with masks.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="Directory for the masks and index.json.")],
-    to: Annotated[str, typer.Option(help="png, npz or coco.")] = "png",
-    format: Annotated[
-        str | None, typer.Option("--format", help="Format of the file; detected from its content otherwise.")
-    ] = None,
+    output: OutputDir,
+    to: Annotated[str, typer.Option(help="Format to write: png, npz or coco.")] = "png",
+    format: Format = None,
     rule: Annotated[
         str | None, typer.Option(help="opencv or coco: draw rings by this rule, not the trainer's own.")
     ] = None,
@@ -26,13 +26,8 @@ def command(
     palette: Annotated[
         str, typer.Option(help="voc, grey, or a file of lines `R G B`; 0 is the background.")
     ] = "voc",
-    media_root: Annotated[
-        str | None, typer.Option(help="Directory that relative paths start from, where it is not this one.")
-    ] = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--force", "--overwrite", help="Start anew where the directory holds other masks."),
-    ] = False,
+    media_root: MediaRoot = None,
+    force: Force = False,
 ) -> int:
     """Write masks that people can open; run again, it goes on where it stopped."""
     from mmdata.mask_files import rasterize_file
@@ -48,7 +43,7 @@ def command(
             per=per,  # type: ignore[arg-type]
             palette=palette,
             media_root=media_root,
-            overwrite=overwrite,
+            overwrite=force,
             progress=progress,
         )
     for record, why in done.rejects[:_SHOWN]:
@@ -57,6 +52,13 @@ def command(
         print(
             f"mmdata: and {len(done.rejects) - _SHOWN} more rejects, see index.json in {output}",
             file=sys.stderr,
+        )
+    for what in done.between[:_SHOWN]:
+        print(f"mmdata: no record: {what}", file=sys.stderr)
+    if len(done.between) + done.more_between > _SHOWN:
+        more = len(done.between) + done.more_between - _SHOWN
+        print(
+            f"mmdata: and {more} more places that hold no record, see index.json in {output}", file=sys.stderr
         )
     if done.overlapping:
         print(
@@ -74,4 +76,4 @@ def command(
         f"{done.records} records = {done.written} with masks ({state}) + {done.without_masks} without + "
         f"{len(done.rejects)} rejected; {done.files} {'file' if done.files == 1 else 'files'} in {output}"
     )
-    return 1 if done.rejects else 0
+    return 0 if done.clean else 1

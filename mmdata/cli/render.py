@@ -18,10 +18,14 @@ def render_report(report: Report, *, output_format: str, output: str | None, sta
 
     Raises:
         UnknownName: there is no such output format.
+        UsageError: the file is one that was checked.
     """
     from mmdata.reporters import RenderContext, get_reporter
+    from mmdata.validating.run import refuse_source
 
     reporter = get_reporter(output_format)
+    if output is not None:
+        refuse_source(output, report)
     to_terminal = output is None and sys.stdout.isatty()
     context = RenderContext(
         color=to_terminal and not os.environ.get("NO_COLOR"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli.ledger_output import AsJSON, Force, Rejects, Report, Seed
+from mmdata.cli.options import Force, OutputFormat, Rejects, Report, Seed, wants_json
 
 NAME = "split"
 
@@ -16,9 +16,7 @@ def command(
     parts: Annotated[str, typer.Option(help="Names and shares, for example train=0.9,val=0.1.")],
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Directory of the new files; that of FILE otherwise."
-        ),
+        typer.Option("--output", "-o", metavar="DIR", help="Directory to write; that of FILE otherwise."),
     ] = None,
     by: Annotated[
         str, typer.Option(help="record, id, or media: the same picture or video never lands on both sides.")
@@ -30,19 +28,16 @@ def command(
     force: Force = False,
     rejects: Rejects = None,
     report: Report = None,
-    as_json: AsJSON = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Deal the records of a file out to DIR/NAME-of-part files; every record goes to exactly one."""
     import os
     from contextlib import nullcontext
 
-    from mmdata.cli.ledger_output import decimal, finish
-    from mmdata.dataset_ops.ledger import Ledger
+    from mmdata.cli.ledger_output import books, decimal, finish
     from mmdata.dataset_ops.select import split
-    from mmdata.dataset_ops.stream import rejects as rejects_file
     from mmdata.errors import UsageError
     from mmdata.io.writer import output_folder
-    from mmdata.progress import terminal_progress
 
     shares = {}
     for part in parts.split(","):
@@ -55,11 +50,13 @@ def command(
     stem, dot, ending = os.path.basename(path).partition(".")
     folder = os.path.dirname(path) if output is None else output
     outputs = [os.path.join(folder, f"{stem}-{name}{dot}{ending}") for name in shares]
-    ledger = Ledger(NAME)
+    as_json = wants_json(output_format)
     with (
         nullcontext() if output is None else output_folder(output),
-        rejects_file(rejects, ledger, inputs=[path, *outputs], force=force),
-        terminal_progress() as progress,
+        books(NAME, inputs=[path, *outputs], rejects=rejects, report=report, force=force) as (
+            ledger,
+            progress,
+        ),
     ):
         split(
             path,

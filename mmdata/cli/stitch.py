@@ -1,4 +1,4 @@
-"""`mmdata stitch --ann FILE --data-root DIR -o DIR`: several views of one moment in one picture."""
+"""`mmdata stitch FILE --media-root DIR -o DIR`: several views of one moment in one picture."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force, Jobs, MediaRoot, OutputDir, OutputFormat, wants_json
+
 NAME = "stitch"
 _SHOWN = 20
 
 
 def command(
-    ann: Annotated[str, typer.Option(help="DriveLM's annotation, or a file of records with paths by view.")],
-    data_root: Annotated[str, typer.Option(help="Directory that paths of pictures start from.")],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where the canvases go.")],
+    path: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="DriveLM's annotation, or a file of records with paths by view."),
+    ],
+    output: OutputDir,
+    media_root: MediaRoot = None,
     grid: Annotated[str, typer.Option(help="Columns x rows.")] = "3x2",
     views: Annotated[
         str | None,
@@ -25,13 +30,15 @@ def command(
     font: Annotated[
         str, typer.Option(help="Of the labels: pillow (its own), none (no labels), or a font file.")
     ] = "pillow",
-    ending: Annotated[str, typer.Option("--format", help="jpg or png.")] = "jpg",
+    to: Annotated[str, typer.Option(help="Format to write: jpg or png.")] = "jpg",
     quality: Annotated[int, typer.Option(min=1, max=95, help="Of JPEG; upstream's script writes 75.")] = 75,
-    key: Annotated[str, typer.Option(help="Key of the paths by view, in a file of records.")] = "image_paths",
+    paths_key: Annotated[
+        str, typer.Option(help="Key of the paths by view, in a file of records.")
+    ] = "image_paths",
     id_key: Annotated[str, typer.Option(help="Key of the canvas's name, in a file of records.")] = "id",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Threads; one a core otherwise.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace canvases that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    jobs: Jobs = 0,
+    force: Force = False,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Stitch the views of every frame into one picture; canvases that an earlier run made are kept."""
     from mmdata.cli.tables import print_json
@@ -41,15 +48,17 @@ def command(
     from mmdata.stitching.frames import read_frames
     from mmdata.stitching.run import Stitcher, stitch
 
-    if not os.path.isdir(data_root):
-        raise UsageError(f"{data_root}: no such directory")
+    as_json = wants_json(output_format)
+    root = media_root or "."
+    if not os.path.isdir(root):
+        raise UsageError(f"{root}: no such directory")
     names = DRIVELM.views if views is None else tuple(name.strip() for name in views.split(","))
     columns, rows = _pair(grid, "--grid")
     canvas = Canvas(columns, rows, names, _pair(tile, "--tile"))
-    stitcher = Stitcher(canvas, data_root, output, font, ending, quality, force)
+    stitcher = Stitcher(canvas, root, output, font, to, quality, force)
     with terminal_progress(counting=True) as progress:
         report = stitch(
-            read_frames(ann, key=key, id_key=id_key),
+            read_frames(path, key=paths_key, id_key=id_key),
             stitcher,
             jobs=jobs or os.cpu_count() or 1,
             progress=progress,
@@ -71,7 +80,10 @@ def command(
         for problem in report.problems[:_SHOWN]:
             print(f"error: {problem}", file=sys.stderr)
         if len(report.problems) > _SHOWN:
-            print(f"… and {len(report.problems) - _SHOWN} more; --json names them", file=sys.stderr)
+            print(
+                f"… and {len(report.problems) - _SHOWN} more; --output-format json names them",
+                file=sys.stderr,
+            )
     return 1 if report.problems else 0
 
 

@@ -11,8 +11,9 @@ from mmdata.converting.recordconvert import RecordConverter
 from mmdata.converting.room import Room, Written
 from mmdata.converting.task import Task
 from mmdata.io.jsontext import accepts
-from mmdata.io.read import Source, open_source
+from mmdata.io.read import open_source
 from mmdata.io.record import Item, Problem, RawRecord
+from mmdata.io.source import Source
 
 
 class BatchConverter:

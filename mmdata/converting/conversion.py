@@ -14,15 +14,17 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmdata import __version__
+from mmdata.converting import processes
 from mmdata.converting.fast.choice import kernels_pay
 from mmdata.converting.lock import sole_writer
+from mmdata.converting.media import below
 from mmdata.converting.mixture import read_mixtures, write_mixture
 from mmdata.converting.output import REPORT, Output, occupied
-from mmdata.converting.processes import convert_all
 from mmdata.converting.report import Conversion
 from mmdata.converting.targets import mixture_of, target, writes
 from mmdata.converting.task import Task
@@ -101,7 +103,8 @@ def convert(
     tasks = _tasks(
         found,
         to=to,
-        folder=f"{folder}-plan" if plan else folder,
+        folder=folder,
+        plan=plan,
         base=base,
         output=final,
         carry=carry,
@@ -114,7 +117,8 @@ def convert(
     mark = _fingerprint(tasks)
     try:
         if plan:
-            report = _planned(tasks, mark, jobs)
+            with TemporaryDirectory(prefix="mmdata-plan-") as scratch:
+                report = _planned([replace(task, folder=scratch) for task in tasks], mark, jobs)
             report.mixtures += _unread(found)
             return report
         os.makedirs(os.path.dirname(final), exist_ok=True)
@@ -124,6 +128,8 @@ def convert(
                 if done is not None:
                     return done
                 raise UsageError(f"{final}: is there already; --force replaces it")
+            if occupied(final):
+                _must_stay(found, final)
             return _written(tasks, found, mark, jobs, final)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -157,14 +163,27 @@ def _unread(found: Plan) -> list[dict[str, Any]]:
 
 
 def _planned(tasks: list[Task], mark: str, jobs: int) -> Conversion:
-    folder = tasks[0].folder
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        sink = Output(tasks, folder, mark, dry=True)
-        convert_all(tasks, sink, jobs)
-        return sink.report()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    sink = Output(tasks, tasks[0].folder, mark, dry=True)
+    processes.convert_all(tasks, sink, jobs)
+    return sink.report()
+
+
+def _must_stay(found: Plan, final: str) -> None:
+    """See to it that replacing the directory `final` throws nothing away that the conversion reads.
+
+    Raises:
+        UsageError: it would.
+    """
+    place = os.path.realpath(final)
+    if below(os.getcwd(), place):
+        raise UsageError(
+            f"{final}: is the working directory or above it, and --force would replace all of it"
+        )
+    for item in found.items:
+        if below(item.path, place):
+            raise UsageError(
+                f"{item.path}: lies in {final}, which --force would replace as a whole; name another directory"
+            )
 
 
 def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -> Conversion:
@@ -176,13 +195,13 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
     fresh = not os.path.exists(tasks[0].folder)
     sink = Output(tasks, tasks[0].folder, mark)
     try:
-        convert_all(tasks, sink, jobs)
+        processes.convert_all(tasks, sink, jobs)
         format = target(tasks[0].to)[0]
         kind = mixture_of(format)
         output = os.path.relpath(final, tasks[0].base)
         files = write_mixture(kind, mixtures, sink.sources, output) if kind else []
-        if format.described is not None:
-            files += [(name, text.encode()) for name, text in format.described(sink.kinds()).items()]
+        if format.listing is not None:
+            files += [(name, text.encode()) for name, text in format.listing.write(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]
         said += _unread(found)
         report = sink.finish(files, said)
@@ -199,7 +218,7 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
 
 def _fingerprint(tasks: Sequence[Task]) -> str:
     """Of everything that decides the bytes of the output, but for where it lies; unique where the content is not known."""
-    facts: list[Any] = [__version__]
+    facts: list[Any] = [__version__, processes.BATCH_BYTES]
     for task in tasks:
         if task.path == "-" or not os.path.isfile(task.path):
             return secrets.token_hex(12)

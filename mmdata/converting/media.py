@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdata.encoding import CannotEncode
 from mmdata.errors import UsageError
-from mmdata.media.members import file_name, is_member, read_member
+from mmdata.media.members import MARK, file_name, is_member, read_member
 from mmdata.media.paths import find_elsewhere, is_url, resolve
 
 SCRATCH = ".parts"
@@ -31,6 +31,7 @@ class MediaPaths:
         mode: ``"keep"`` the files where they are, ``"link"`` or ``"copy"`` them into the output,
             or ``"embed"`` them in the data file, which its writer does. Files that lie in a container are copied out.
         mark_folders: the target marks a folder by a trailing ``/`` (InternVL).
+        bring: False says how the paths will be, and copies nothing.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class MediaPaths:
         base: str,
         mode: str,
         mark_folders: bool,
+        bring: bool = True,
     ) -> None:
         self.root = root
         self.named_in = named_in
@@ -51,17 +53,28 @@ class MediaPaths:
         self.base = base
         self.mode = mode
         self.mark_folders = mark_folders
+        self.bring = bring
+        occupied = os.path.isdir(output) and bool(os.listdir(output))
+        self._replaced = os.path.realpath(output) if occupied else None
+        self._kept: set[str] = set()
         self._located: dict[str, str] = {}
         self._prefixes: dict[str, tuple[str, str]] = {}
 
     def locate(self, path: str) -> str:
-        """Where a file that a record names lies on this machine; where its trainer would look if it is nowhere."""
+        """Where a file that a record names lies on this machine; where its trainer would look if it is nowhere.
+
+        Raises:
+            UsageError: it lies where the output will replace it.
+        """
         found = self._located.get(path)
         if found is None:
             found = resolve(path, root=None if is_member(path) else self.root)
             if not is_member(found) and not is_url(found) and not os.path.exists(found):
                 place = find_elsewhere(os.path.join(self.root or "", path), self.named_in)
                 found = os.path.join(place, found) if place is not None else found
+            if self._replaced is not None and not is_url(found):
+                file = found.partition(MARK)[0]
+                self.must_stay(file if os.path.isdir(file) else os.path.dirname(file))
             if len(self._located) > MOST_PATHS:
                 self._located.clear()
             self._located[path] = found
@@ -72,6 +85,7 @@ class MediaPaths:
 
         Raises:
             CannotEncode: it is to be linked or copied, and is not there.
+            UsageError: it lies where the output will replace it.
         """
         if not path or is_url(path):
             return path
@@ -90,6 +104,23 @@ class MediaPaths:
         spelled = self._relative(place)
         folder = path.endswith("/") or (self.mark_folders and os.path.isdir(place))
         return spelled + "/" if folder else spelled
+
+    def must_stay(self, folder: str) -> None:
+        """See to it that a folder with files of the data set is not thrown away when the output takes its place.
+
+        Raises:
+            UsageError: it would be.
+        """
+        if self._replaced is None or folder in self._kept:
+            return
+        if os.path.isdir(folder or ".") and below(folder, self._replaced):
+            raise UsageError(
+                f"{folder or '.'} has files of the data set and lies in {self.output}, which the output would "
+                "replace as a whole; name another directory"
+            )
+        if len(self._kept) > MOST_PATHS:
+            self._kept.clear()
+        self._kept.add(folder)
 
     def _relative(self, place: str) -> str:
         """A path from the base; what can be said of its folder is said once for all files in it."""
@@ -122,17 +153,21 @@ class MediaPaths:
             return self._extract(place)
         if not os.path.exists(place):
             raise CannotEncode("media-missing", f"{path} is not there, so it cannot be put into the output")
+        # The last name stays as it is written: what it may link to need not have the ending that trainers go by.
+        folder, name = os.path.split(place.rstrip("/"))
         absolute = os.path.realpath(place)
+        if name not in ("", ".", ".."):
+            absolute = os.path.join(os.path.realpath(folder), name)
         mark = hashlib.blake2b(os.fsencode(absolute), digest_size=5).hexdigest()
         relative = os.path.join("media", mark, os.path.basename(absolute))
         there = os.path.join(self.folder, relative)
-        if not os.path.lexists(there):
+        if self.bring and not os.path.lexists(there):
             os.makedirs(os.path.dirname(there), exist_ok=True)
             # A killed run leaves temporaries only where the finished run throws everything away.
             temporary = os.path.join(self.folder, SCRATCH, f"{secrets.token_hex(8)}.tmp")
             os.makedirs(os.path.dirname(temporary), exist_ok=True)
             if self.mode == "link":
-                Path(temporary).symlink_to(absolute)
+                Path(temporary).symlink_to(os.path.realpath(absolute))
             elif os.path.isdir(absolute):
                 shutil.copytree(absolute, temporary)
             else:
@@ -154,7 +189,7 @@ class MediaPaths:
         mark = hashlib.blake2b(content, digest_size=10).hexdigest()
         relative = os.path.join("media", mark, file_name(place, content))
         there = os.path.join(self.folder, relative)
-        if not os.path.lexists(there):
+        if self.bring and not os.path.lexists(there):
             os.makedirs(os.path.dirname(there), exist_ok=True)
             temporary = os.path.join(self.folder, SCRATCH, f"{secrets.token_hex(8)}.tmp")
             os.makedirs(os.path.dirname(temporary), exist_ok=True)
@@ -164,4 +199,10 @@ class MediaPaths:
         return os.path.join(self.output, relative)
 
 
-__all__ = ["SCRATCH", "MediaPaths"]
+def below(path: str, folder: str) -> bool:
+    """Whether a path is, or lies in, a folder given as `os.path.realpath` has it."""
+    real = os.path.realpath(path)
+    return real == folder or real.startswith(f"{folder.rstrip('/')}/")
+
+
+__all__ = ["SCRATCH", "MediaPaths", "below"]

@@ -184,6 +184,8 @@ def _samples(share: Share, source: Mapping[str, Any], mixture: SourceMixture) ->
 
 def _split(samples: int, source: Mapping[str, Any]) -> dict[str, int]:
     """Samples for each file that a source became, by records; rejected records take their share with them."""
+    if not source["outputs"]:
+        return {}
     read = source["read"]
     exact = {name: samples * count for name, count in source["outputs"].items()}
     shares = {name: value // read for name, value in exact.items()}

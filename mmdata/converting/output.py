@@ -151,6 +151,11 @@ class Output:
                 lines = [_reject(task, one, first) for one in part.rejects]
                 self._write(REJECTS, b"".join(lines))
             self._fresh += part.files
+        else:
+            waiting = [data for data in outputs.values() if isinstance(data, str)]
+            for name in (*waiting, *(os.path.join(self.folder, one) for one in part.files)):
+                with suppress(FileNotFoundError):
+                    os.unlink(name)
         counts = {names[kind]: count for kind, count in part.counts.items()}
         self._count(task.number, part.ledger, counts)
         if self._journal is not None:
@@ -238,7 +243,10 @@ class Output:
 
     def report(self) -> Conversion:
         """The ledger of everything appended, without outputs."""
-        report = Conversion(format=self.tasks[0].format, fingerprint=self.mark, sources=self.sources)
+        sources = self.sources
+        if self.dry and self.tasks[0].packed is not None:  # its writer alone knows the names
+            sources = [{**one, "outputs": {}} for one in sources]
+        report = Conversion(format=self.tasks[0].format, fingerprint=self.mark, sources=sources)
         self.ledger.fill(report)
         return report
 
@@ -353,7 +361,8 @@ def stems(tasks: list[Task]) -> list[str]:
         name = os.path.basename(task.path.rstrip("/")) if task.path != "-" else "stdin"
         for ending in (".gz", ".zst", ".zstd", ".json", ".jsonl", *suffixes()):
             name = name.removesuffix(ending)
-        stem = "_".join(name.split()) or "data"
+        # A name that begins with a dot is one of our own: the journal's.
+        stem = "_".join(name.split()).lstrip(".") or "data"
         if stem in ("report", "rejects", "meta", "data"):
             stem += "-records"
         number, wanted = 2, stem

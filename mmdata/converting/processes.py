@@ -14,18 +14,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmdata.converting.batches import BatchConverter, whole
 from mmdata.converting.media import SCRATCH
 from mmdata.converting.parts import Batch, Part, Sink
 from mmdata.converting.room import Handover, Stretch, private
 from mmdata.converting.task import Task
-from mmdata.io.read import Source, open_source
+from mmdata.io.read import open_source
 from mmdata.io.record import Item, RawRecord
-
-if TYPE_CHECKING:
-    from multiprocessing.pool import Pool
+from mmdata.io.source import Source
+from mmdata.workers import Result, Workers
 
 BATCH_BYTES = 8 << 20
 
@@ -64,7 +63,7 @@ def convert_all(tasks: list[Task], sink: Sink, jobs: int) -> None:
     """Convert every source and hand the parts to `sink`, those that it has already left out.
 
     Raises:
-        OSError: something cannot be read or written.
+        OSError: something cannot be read or written, or a worker was killed.
     """
     if jobs == 1:
         memory = private()
@@ -79,10 +78,10 @@ def convert_all(tasks: list[Task], sink: Sink, jobs: int) -> None:
     context, ahead = _context(), min(2 * jobs, jobs + MOST_WAITING)
     # Memory is shared only with processes that are forked.
     handover = Handover(ahead) if context.get_start_method() == "fork" else None
-    with context.Pool(jobs, initializer=_start_worker, initargs=(handover,)) as pool:
+    with Workers(jobs, context, _start_worker, (handover,)) as workers:
         for task in tasks:
             with open_source(task.path) as source:
-                _at_once(task, source, sink, _Workers(pool, handover, ahead))
+                _at_once(task, source, sink, _Team(workers, handover, ahead))
 
 
 def _in_turn(task: Task, source: Source, sink: Sink, memory: memoryview) -> None:
@@ -109,17 +108,17 @@ def _in_turn(task: Task, source: Source, sink: Sink, memory: memoryview) -> None
 
 
 @dataclass(slots=True)
-class _Workers:
+class _Team:
     """The processes that convert, and how many batches may be under way."""
 
-    pool: Pool
+    workers: Workers
     handover: Handover | None
     ahead: int
 
-    def begin(self, task: Task, batch: Batch) -> tuple[Batch, int, Any]:
+    def begin(self, task: Task, batch: Batch) -> tuple[Batch, int, Result[Part]]:
         """Have a batch converted."""
         room = self.handover.free.pop() if self.handover is not None else -1
-        return batch, room, self.pool.apply_async(_work, (task, batch, room))
+        return batch, room, self.workers.begin(_work, task, batch, room)
 
     def end(self, part: Part, room: int, task: Task, sink: Sink) -> None:
         """Give a part to the sink; its room is free then."""
@@ -130,11 +129,11 @@ class _Workers:
         self.handover.free.append(room)
 
 
-def _at_once(task: Task, source: Source, sink: Sink, workers: _Workers) -> None:
+def _at_once(task: Task, source: Source, sink: Sink, team: _Team) -> None:
     """Batches convert side by side; a range that began at a wrong guess is converted again from the right place."""
     done, expected = sink.done(task)
     ranges = _ranges(source)
-    waiting: deque[tuple[Batch, int, Any]] = deque()
+    waiting: deque[tuple[Batch, int, Result[Part]]] = deque()
     if ranges is None:
         batches: Iterator[Batch] = _by_records(source)
     else:
@@ -143,7 +142,7 @@ def _at_once(task: Task, source: Source, sink: Sink, workers: _Workers) -> None:
     def take() -> None:
         nonlocal expected
         batch, room, result = waiting.popleft()
-        part: Part = result.get()
+        part = result.get()
         if batch.records is None and batch.number > 0:
             if expected >= batch.hi:
                 _discard(task, part)
@@ -151,17 +150,17 @@ def _at_once(task: Task, source: Source, sink: Sink, workers: _Workers) -> None:
             elif part.first_start != expected:
                 _discard(task, part)
                 again = Batch(batch.number, expected, batch.hi, True)
-                part = workers.pool.apply(_work, (task, again, room))
+                part = team.workers.begin(_work, task, again, room).get()
         if part.first_start is None:
             part.next_start = max(expected, part.next_start)
         expected = part.next_start
-        workers.end(part, room, task, sink)
+        team.end(part, room, task, sink)
 
     for batch in batches:
         if batch.number < done:
             continue
-        waiting.append(workers.begin(task, batch))
-        if len(waiting) >= workers.ahead:
+        waiting.append(team.begin(task, batch))
+        if len(waiting) >= team.ahead:
             take()
     while waiting:
         take()
@@ -185,12 +184,8 @@ _handover: Handover | None = None
 
 
 def _start_worker(handover: Handover | None) -> None:
-    import signal
-
     global _handover
     _handover = handover
-    # Ctrl-C goes to the whole process group; the parent alone says so.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=2)

@@ -85,6 +85,7 @@ class RecordConverter:
             base=task.base,
             mode=media_mode(task.packed, task.media_files),
             mark_folders=self.format.name == "internvl",
+            bring=not task.plan,
         )
         self.files: list[str] = []
 
@@ -123,8 +124,8 @@ class RecordConverter:
         if carried is not None and carried.intact and self._restores(carried):
             return self._restored(carried, value, raw)
         original, source = {k: v for k, v in value.items() if k != carry.KEY}, self.source
-        if source.standard is not None:
-            original, source = source.standard(original), get_format(source.name)
+        if source.columns is not None:
+            original, source = source.columns.standard(original), get_format(source.name)
         files: dict[str, bytes] = {}
         sample = self._sample(source, original, raw)
         if carried is not None and carried.intact and carried.source in all_formats():

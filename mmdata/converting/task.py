@@ -28,6 +28,7 @@ class Task:
         media_files: ``"keep"``, ``"link"`` or ``"copy"``.
         options: for the encoders.
         kernels: use compiled loops, which numba must be there for.
+        plan: nothing is written but what checks read, for a moment; no media files are brought along.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Task:
     media_files: str
     options: EncodeOptions
     kernels: bool = False
+    plan: bool = False
 
     @property
     def between(self) -> bytes:
@@ -70,7 +72,7 @@ class Task:
     def by_kind(self) -> bool:
         """Each kind of record has a file of its own."""
         format = target(self.to)[0]
-        return format.name in BY_KIND or format.described is not None
+        return format.name in BY_KIND or format.listing is not None
 
 
 __all__ = ["Task"]

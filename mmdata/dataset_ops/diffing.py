@@ -75,7 +75,9 @@ class Diff:
         added_records: (index, id) in B, the first of them.
         removed_records: (index, id) in A, the first of them.
         changed_records: the first of them.
-        broken: what could not be compared: broken records, and text between records, named.
+        broken: what could not be compared: broken records, and text between records, named; of each file at most
+            `mmdata.dataset_ops.ledger.MAX_NAMED` of both.
+        more_broken: how many beyond these.
     """
 
     a: str
@@ -90,6 +92,7 @@ class Diff:
     removed_records: list[tuple[int, Any]] = field(default_factory=list)
     changed_records: list[RecordChange] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    more_broken: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -97,7 +100,7 @@ class Diff:
         return 1 if self.added or self.removed or self.changed or self.broken else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--output-format json``."""
         return {
             "a": self.a,
             "b": self.b,
@@ -123,6 +126,7 @@ class Diff:
                 for r in self.changed_records
             ],
             "broken": self.broken,
+            "more_broken": self.more_broken,
         }
 
 
@@ -145,7 +149,7 @@ def diff_files(a: str, b: str, *, by: str = "id", limit: int = 100, progress: Pr
     if by not in ("id", "content"):
         raise UsageError(f"--by is id or content, got {by!r}")
     if limit < 0:
-        raise UsageError(f"--limit must not be negative, got {limit}")
+        raise UsageError(f"the limit of listed records must not be negative, got {limit}")
     for path in (a, b):
         twice_readable(path, "diff")
     result = Diff(a, b, by)
@@ -204,6 +208,8 @@ class _Side:
                 file.write(content)
                 count = raw.index + 1
         result.broken += [f"{d.path}: record {d.record}: {d.detail}" for d in ledger.named] + ledger.between
+        result.more_broken += ledger.dropped.total() - len(ledger.named)
+        result.more_broken += ledger.extra.get("more_between_records", 0)
         self.contents: NDArray[np.uint64] = (
             np.memmap(scratch, np.uint64, "r").reshape(-1, 2) if count else np.empty((0, 2), np.uint64)
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmdata.io.record import Problem
 
 MAX_NAMED = 1000
 """Dropped records named in the report; their number is always complete, and a rejects file names all."""
@@ -23,12 +26,24 @@ class Dropped:
         record: 0-based index in it.
         reason: a short word, the key of the counts.
         detail: what about it, or "".
+        span: its first byte and one past its last, where it was too long to be held; its text is given nowhere else.
     """
 
     path: str
     record: int
     reason: str
     detail: str = ""
+    span: tuple[int, int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the ledger as JSON and the rejects file."""
+        row: dict[str, Any] = {
+            "path": self.path,
+            "record": self.record,
+            "reason": self.reason,
+            "detail": self.detail,
+        }
+        return row if self.span is None else {**row, "bytes": list(self.span)}
 
 
 @dataclass(slots=True)
@@ -56,13 +71,21 @@ class Ledger:
     extra: dict[str, Any] = field(default_factory=dict)
     on_drop: Callable[[Dropped, bytes], None] | None = None
 
-    def drop(self, path: str, record: int, reason: str, detail: str = "", data: bytes = b"") -> None:
+    def drop(
+        self,
+        path: str,
+        record: int,
+        reason: str,
+        detail: str = "",
+        data: bytes = b"",
+        span: tuple[int, int] | None = None,
+    ) -> None:
         """A record is not written."""
         self.dropped[reason] += 1
         wanted = self.dropped[reason] <= MAX_NAMED
         if not wanted and self.on_drop is None:
             return
-        entry = Dropped(path, record, reason, detail)
+        entry = Dropped(path, record, reason, detail, span)
         if wanted:
             self.named.append(entry)
         if self.on_drop is not None:
@@ -75,6 +98,18 @@ class Ledger:
         else:
             self.extra["more_notes"] = self.extra.get("more_notes", 0) + 1
 
+    def drop_broken(self, path: str, record: int, problem: Problem, data: bytes) -> None:
+        """A record that is not JSON, or is too long to be held."""
+        span = (problem.start, problem.end) if problem.kind == "too-large" else None
+        self.drop(path, record, BROKEN, " ".join(problem.message.split()), data, span)
+
+    def text_between(self, path: str, start: int, message: str) -> None:
+        """Text at byte `start` between records; at most `MAX_NAMED` are kept, the number of the others in `extra`."""
+        if len(self.between) < MAX_NAMED:
+            self.between.append(f"{path}: byte {start}: {' '.join(message.split())}")
+        else:
+            self.extra["more_between_records"] = self.extra.get("more_between_records", 0) + 1
+
     @property
     def balanced(self) -> bool:
         """Whether every record read is written or dropped."""
@@ -86,7 +121,7 @@ class Ledger:
         return 1 if self.dropped[BROKEN] or self.between or self.notes else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json`` and ``--report``."""
+        """For ``--output-format json`` and ``--report``."""
         return {
             "verb": self.verb,
             "read": self.read.total(),
@@ -95,10 +130,7 @@ class Ledger:
             "balanced": self.balanced,
             "inputs": dict(self.read),
             "outputs": dict(self.written),
-            "dropped_records": [
-                {"path": d.path, "record": d.record, "reason": d.reason, "detail": d.detail}
-                for d in self.named
-            ],
+            "dropped_records": [d.to_dict() for d in self.named],
             "notes": self.notes,
             "between_records": self.between,
             **self.extra,

@@ -19,6 +19,7 @@ from mmdata.mixing.permutation import Permutation, key_of
 from mmdata.progress import Progress
 
 _CHUNK = 1 << 14
+_NAMED = 3
 
 
 class _Ranks:
@@ -80,10 +81,13 @@ def sample(
         raise UsageError(f"--ratio must lie between 0 and 1, got {ratio}")
     twice_readable(path, "sample")
     with Outputs([output], inputs=[path], force=force, ledger=books) as out:
-        total = sum(1 for _ in read_records(path, None, progress))
+        seen = Ledger("sample")
+        total = sum(1 for _ in read_records(path, seen, progress))
         wanted = count if count is not None else part_of(ratio or Decimal(0), total)
         if wanted > total:
-            raise UsageError(f"{path}: {wanted} records are asked for, {total} are there")
+            raise UsageError(
+                f"{path}: {wanted} records are asked for, {total} are there{_left_out(seen)}; say a smaller number, or --ratio"
+            )
         ranks = _Ranks(total, "sample", seed)
         for raw in read_records(path, books, progress):
             if ranks.next() < wanted:
@@ -91,6 +95,16 @@ def sample(
             else:
                 books.drop(path, raw.index, "not-sampled", data=raw.data)
     return books
+
+
+def _left_out(seen: Ledger) -> str:
+    """What a count of whole records leaves out, named."""
+    faults = [f"record {d.record}: {d.detail}" for d in seen.named] + seen.between
+    more = seen.dropped.total() - len(seen.named) + seen.extra.get("more_between_records", 0)
+    more += len(faults[_NAMED:])
+    if not faults:
+        return ""
+    return f" besides what is broken ({'; '.join(faults[:_NAMED])}{f'; and {more} more' if more else ''})"
 
 
 def split(

@@ -18,11 +18,11 @@ from typing import Any, Literal, Self
 from orjson import JSONDecodeError, loads
 
 from mmdata.containers import suffixes
-from mmdata.dataset_ops.ledger import BROKEN, Dropped, Ledger
+from mmdata.dataset_ops.ledger import Dropped, Ledger
 from mmdata.errors import UsageError
 from mmdata.io.jsontext import JSONProblem, has_long_number, parse, too_deep
 from mmdata.io.read import open_source
-from mmdata.io.record import Item, Problem, RawRecord
+from mmdata.io.record import HARMLESS, Item, Problem, RawRecord
 from mmdata.io.streams import local_path
 from mmdata.io.writer import Writable, atomic_writer
 from mmdata.progress import Progress, Silent
@@ -95,8 +95,8 @@ def read_records(
         last = 0
         for item in source.records():
             if isinstance(item, Problem):
-                if ledger is not None and item.kind not in _HARMLESS:
-                    _between(ledger, path, item)
+                if ledger is not None and item.kind not in HARMLESS:
+                    ledger.text_between(path, item.start, item.message)
                 continue
             if item.start - last >= _BLOCK:
                 shown.advance(item.start - last)
@@ -105,7 +105,7 @@ def read_records(
                 ledger.read[path] += 1
             if item.problem is not None:
                 if ledger is not None:
-                    ledger.drop(path, item.index, BROKEN, item.problem.message, item.data)
+                    ledger.drop_broken(path, item.index, item.problem, item.data)
                 continue
             yield item
 
@@ -178,24 +178,15 @@ def _whole(items: Sequence[Item], path: str, ledger: Ledger | None) -> Iterator[
     """Those of the exact items that are whole records."""
     for item in items:
         if isinstance(item, Problem):
-            if ledger is not None and item.kind not in _HARMLESS:
-                _between(ledger, path, item)
+            if ledger is not None and item.kind not in HARMLESS:
+                ledger.text_between(path, item.start, item.message)
             continue
         if ledger is not None:
             ledger.read[path] += 1
         if item.problem is None:
             yield item, value_of(item)
         elif ledger is not None:
-            ledger.drop(path, item.index, BROKEN, item.problem.message, item.data)
-
-
-_HARMLESS = ("bom", "blank-line", "empty")
-"""Problems between records that hold nothing that could be lost."""
-
-
-def _between(ledger: Ledger, path: str, item: Problem) -> None:
-    if len(ledger.between) < 1000:
-        ledger.between.append(f"{path}: byte {item.start}: {item.message}")
+            ledger.drop_broken(path, item.index, item.problem, item.data)
 
 
 def value_of(raw: RawRecord) -> Any:
@@ -334,7 +325,8 @@ def twice_readable(path: str, verb: str) -> None:
 def rejects(path: str | None, ledger: Ledger, *, inputs: Sequence[str], force: bool) -> Iterator[None]:
     """Write every dropped record, with its reason and its bytes, to a JSON Lines file while the block runs.
 
-    Bytes that are not UTF-8 stand as base64 under ``base64`` instead of ``text``.
+    Bytes that are not UTF-8 stand as base64 under ``base64`` instead of ``text``; of a record that is too long to be held
+    ``bytes`` says where it lies in the (decompressed) file.
     """
     if path is None:
         yield
@@ -343,16 +335,12 @@ def rejects(path: str | None, ledger: Ledger, *, inputs: Sequence[str], force: b
     with atomic_writer(path) as out:
 
         def write(entry: Dropped, data: bytes) -> None:
-            row: dict[str, Any] = {
-                "path": entry.path,
-                "record": entry.record,
-                "reason": entry.reason,
-                "detail": entry.detail,
-            }
-            try:
-                row["text"] = data.decode()
-            except UnicodeDecodeError:
-                row["base64"] = base64.b64encode(data).decode()
+            row = entry.to_dict()
+            if entry.span is None:
+                try:
+                    row["text"] = data.decode()
+                except UnicodeDecodeError:
+                    row["base64"] = base64.b64encode(data).decode()
             out.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
 
         ledger.on_drop = write

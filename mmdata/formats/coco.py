@@ -15,6 +15,7 @@ from schemas.sample import (
     Origin,
     Part,
     PhrasePart,
+    PolygonMask,
     RLEMask,
     Sample,
     SampleObject,
@@ -24,6 +25,7 @@ from schemas.sample import (
 
 if TYPE_CHECKING:
     from mmdata.encoding import Encoding
+    from mmdata.masks.picture_rings import Picture
 
 
 def speaker(role: str) -> Speaker | None:
@@ -124,7 +126,9 @@ def to_sample(record: Mapping[str, Any], origin: Origin, dialogue: str = "by-ins
         extras={key: value for key, value in image.items() if key not in known},
         origin=origin,
     )
-    names = []
+    from mmdata.masks.picture_rings import Picture
+
+    names, picture = [], Picture()
     for number, mark in enumerate(record.get("annotations", ())):
         if mark.get("category_id") not in categories:
             raise CannotEncode(
@@ -136,18 +140,22 @@ def to_sample(record: Mapping[str, Any], origin: Origin, dialogue: str = "by-ins
         extras = {
             key: value for key, value in mark.items() if key not in own and (key, value) != ("iscrowd", 0)
         }
-        mask = _mask(mark, (height, width), origin, number)
+        mask = _mask(mark, (height, width), origin, number, picture)
         sample.objects.append(SampleObject({"": mask}, extras=extras))
     DIALOGUES[dialogue](names, sample)
     return sample
 
 
-def _mask(mark: Mapping[str, Any], size: tuple[int, int], origin: Origin, number: int) -> Mask | None:
+def _mask(
+    mark: Mapping[str, Any], size: tuple[int, int], origin: Origin, number: int, picture: Picture
+) -> Mask | None:
     from mmdata.encoding import CannotEncode
 
     where = f"annotation {number}"
     segmentation = mark.get("segmentation")
     if segmentation:
+        if isinstance(segmentation, list) and all(map(decode.is_flat, segmentation)):
+            return PolygonMask(picture.add(segmentation), "coco")
         mask = decode.mask(segmentation, origin, where)
         if isinstance(mask, RLEMask) and tuple(mask.size) != size:
             raise CannotEncode(

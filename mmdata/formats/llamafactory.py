@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mmdata.format import Evidence, Format, Guess, Speaker, TurnKeys, Turns
+from mmdata.format import Columns, Evidence, Format, Guess, Listing, Speaker, TurnKeys, Turns
 from mmdata.formats._shared import dataset_info, messages
 from mmdata.formats._shared.dataset_info import MESSAGES, SHAREGPT
 from mmdata.formats._shared.evidence import has_turns, weigh
@@ -153,7 +153,7 @@ def _encode(sample: Sample, enc: Encoding, key: str, tags: Mapping[str, str]) ->
     return body
 
 
-def at(path: str) -> Format | None:
+def _as_listed(path: str) -> Format | None:
     """The format under the names that the ``dataset_info.json`` beside a file gives; None where it gives none."""
     names = dataset_info.names_of(path)
     if names is None:
@@ -165,8 +165,7 @@ def at(path: str) -> Format | None:
         media=names.media,
         turns=Turns(names.turn_keys, (names.turn_keys({}), *messages.usual(*_LISTS))),
         to_sample=partial(_renamed, names),
-        columns=names.columns,
-        standard=names.standard,
+        columns=Columns(names.columns, names.standard),
     )
 
 
@@ -194,7 +193,6 @@ FORMAT = Format(
     from_sample=from_sample,
     variants={"llamafactory-messages": from_sample_messages},
     turns=Turns(turn_keys, tuple(map(_strict, messages.usual(*_LISTS)))),
-    described=dataset_info.described,
-    at=at,
+    listing=Listing(dataset_info.described, _as_listed),
     paths="below media_dir (dataset_dir by default), else as written",
 )

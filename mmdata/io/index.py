@@ -17,8 +17,8 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from mmdata.io.read import Source
 from mmdata.io.record import RawRecord
+from mmdata.io.source import Source
 
 IN_MEMORY_BYTES = 16 << 20
 """A smaller file is indexed in memory each time: that is as fast as reading the cache."""

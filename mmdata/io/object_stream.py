@@ -12,7 +12,8 @@ from typing import Self
 
 from mmdata.errors import DataError
 from mmdata.io.jsontext import BOM, JSONProblem, parse
-from mmdata.io.read import BLOCK_BYTES, MAX_RECORD_BYTES, open_source
+from mmdata.io.read import open_source
+from mmdata.io.source import BLOCK_BYTES, MAX_RECORD_BYTES
 from mmdata.io.spans import STRING, raw_end, value_end
 from mmdata.io.window import Window
 

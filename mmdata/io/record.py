@@ -34,6 +34,9 @@ ProblemKind = Literal[
     "lone-surrogate",  # an escape that is no character
 ]
 
+HARMLESS: tuple[ProblemKind, ...] = ("bom", "blank-line", "empty")
+"""Problems between records that hold nothing that could be lost."""
+
 
 @dataclass(slots=True, frozen=True)
 class Problem:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmdata.errors import UsageError
 from mmdata.io.jsontext import problem
-from mmdata.io.read import Source
 from mmdata.io.record import Block, Item, Problem, RawRecord
+from mmdata.io.source import Source
 from mmdata.io.streams import local_path, reason
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ LAYOUT = Layout(
         Place("images/drivelm/nuscenes/", at.DRIVELM),
         Place(
             f"{STITCHED}/",
-            "mmdata stitch --ann v1_1_train_nus.json --data-root images/drivelm (then the val file)",
+            "mmdata stitch v1_1_train_nus.json --media-root images/drivelm (then the val file)",
         ),
         Place("images/MME-RealWorld/data/AutonomousDriving/", at.MME_REALWORLD),
         Place("val/drivelm_val.jsonl", at.ANNOTATIONS, media_root=STITCHED),

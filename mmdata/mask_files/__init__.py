@@ -5,6 +5,7 @@ The work can be killed and run again: each finished record is noted in a journal
 """
 
 from mmdata.mask_files.palette import read_palette
-from mmdata.mask_files.run import Per, Summary, Target, rasterize_file
+from mmdata.mask_files.run import Per, Target, rasterize_file
+from mmdata.mask_files.summary import Summary
 
 __all__ = ["Per", "Summary", "Target", "rasterize_file", "read_palette"]

@@ -11,10 +11,13 @@ import orjson
 from mmdata.io.writer import atomic_writer
 
 if TYPE_CHECKING:
-    from mmdata.mask_files.run import Summary
+    from mmdata.mask_files.summary import Summary
 
 INDEX = "index.json"
 JOURNAL = "index.partial.jsonl"
+
+_LEDGER = b'"ledger":'
+_BETWEEN = b'"between_records":'
 
 
 def whole_lines(path: str) -> Iterator[tuple[dict[str, Any], int]]:
@@ -44,6 +47,18 @@ def index_lines(path: str) -> Iterator[Any]:
             return
 
 
+def between_of(path: str) -> tuple[list[str], int]:
+    """The texts between records that an ``index.json`` names, and how many more there were."""
+    more = 0
+    with open(path, "rb") as file:
+        for line in file:
+            if line.startswith(_LEDGER):
+                more = orjson.loads(line.removeprefix(_LEDGER).rstrip(b",\n")).get("more_between_records", 0)
+            elif line.startswith(_BETWEEN):
+                return orjson.loads(line.removeprefix(_BETWEEN).rstrip(b",\n")), more
+    return [], more
+
+
 def named_files(output: str) -> Iterator[str]:
     """The base names of the files with masks that the index or journal of a directory names."""
     index, journal = os.path.join(output, INDEX), os.path.join(output, JOURNAL)
@@ -60,15 +75,17 @@ def named_files(output: str) -> Iterator[str]:
 def write_index(
     path: str, settings: dict[str, Any], summary: Summary, entries: Iterable[dict[str, Any]]
 ) -> None:
-    """Write ``index.json``: settings, ledger, rejects, then a line for each record."""
+    """Write ``index.json``: settings, ledger, text between records, rejects, then a line for each record."""
     ledger = {
         "records": summary.records,
         "written": summary.written,
         "without_masks": summary.without_masks,
         "rejected": len(summary.rejects),
+        **({"more_between_records": summary.more_between} if summary.more_between else {}),
     }
     with atomic_writer(path) as file:
-        file.write(b'{"settings":' + orjson.dumps(settings) + b',\n"ledger":' + orjson.dumps(ledger))
+        file.write(b'{"settings":' + orjson.dumps(settings) + b",\n" + _LEDGER + orjson.dumps(ledger))
+        file.write(b",\n" + _BETWEEN + orjson.dumps(summary.between))
         rejects = [{"record": record, "error": why} for record, why in summary.rejects]
         file.write(b',\n"rejects":' + orjson.dumps(rejects) + b',\n"records":[')
         for number, entry in enumerate(entries):

@@ -5,57 +5,45 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import orjson
 
 from mmdata.errors import DataError, UnknownName, UsageError
+from mmdata.io.record import HARMLESS
 from mmdata.io.writer import atomic_writer
 from mmdata.mask_files.coco_file import COCO_FILE, annotation, write_coco
-from mmdata.mask_files.journal import INDEX, JOURNAL, index_lines, named_files, whole_lines, write_index
+from mmdata.mask_files.journal import (
+    INDEX,
+    JOURNAL,
+    between_of,
+    index_lines,
+    named_files,
+    whole_lines,
+    write_index,
+)
 from mmdata.mask_files.palette import read_palette
 from mmdata.mask_files.record_files import RecordFiles, by_frame
+from mmdata.mask_files.summary import Summary
 from mmdata.masks.placed import DrawnMask, MaskSource
 from mmdata.progress import Progress, Silent
 from schemas.sample import RasterRule
 
 if TYPE_CHECKING:
     from mmdata.dataset import Dataset
-    from mmdata.io.record import RawRecord
+    from mmdata.io.record import Problem, RawRecord
     from schemas.sample import Sample
 
 Target = Literal["png", "npz", "coco"]
 Per = Literal["record", "object"]
 
-VERSION = 1
+VERSION = 2
+
+MAX_BETWEEN = 1000
+"""Texts between records that are named."""
 
 _UNFINISHED = re.compile(r"\.(\d{6,}[^.]*\.(png|npz)|index\.[a-z.]+|instances\.json)\.[0-9a-f]{12}\.tmp")
-
-
-@dataclass(slots=True)
-class Summary:
-    """What became of the records.
-
-    Attributes:
-        records: how many the file has.
-        written: how many have masks in the files now; `resumed` of them were there already.
-        without_masks: how many have none.
-        rejects: (record, why) of those whose masks cannot be drawn.
-        files: files with masks.
-        overlapping: records in whose shared file an object covers pixels of another; those objects have files of
-            their own.
-        up_to_date: everything was there already.
-    """
-
-    records: int = 0
-    written: int = 0
-    resumed: int = 0
-    without_masks: int = 0
-    rejects: list[tuple[int, str]] = field(default_factory=list)
-    files: int = 0
-    overlapping: int = 0
-    up_to_date: bool = False
 
 
 def rasterize_file(
@@ -131,13 +119,16 @@ class _Job:
         self.summary = Summary()
 
     def run(self, progress: Progress, size: int, *, overwrite: bool) -> Summary:
-        os.makedirs(self.output, exist_ok=True)
         if not overwrite and self._up_to_date():
             return self.summary
+        # A file that cannot be read at all is told before anything is made, or removed from the directory.
+        records = self.dataset.raw_records(self._between)
+        first = list(islice(records, 1))
+        os.makedirs(self.output, exist_ok=True)
         done = self._resume(overwrite=overwrite)
         progress.start(os.path.basename(self.dataset.path), size)
         with open(self._path(JOURNAL), "ab") as journal:
-            for raw in self.dataset.raw_records():
+            for raw in chain(first, records):
                 if raw.index >= done:
                     entry = self._record(raw)
                     journal.write(orjson.dumps(entry) + b"\n")
@@ -150,6 +141,14 @@ class _Job:
         write_index(self._path(INDEX), self.settings, self.summary, self._entries())
         os.unlink(self._path(JOURNAL))
         return self.summary
+
+    def _between(self, problem: Problem) -> None:
+        if problem.kind in HARMLESS:
+            return
+        if len(self.summary.between) < MAX_BETWEEN:
+            self.summary.between.append(f"byte {problem.start}: {' '.join(problem.message.split())}")
+        else:
+            self.summary.more_between += 1
 
     def _path(self, name: str) -> str:
         return os.path.join(self.output, name)
@@ -191,6 +190,7 @@ class _Job:
             if not whole or not self._complete(entry):
                 self.summary = Summary()
                 return False
+        self.summary.between, self.summary.more_between = between_of(self._path(INDEX))
         self.summary.resumed, self.summary.up_to_date = self.summary.written, True
         self.summary.files += self.to == "coco"
         return True

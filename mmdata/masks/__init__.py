@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmdata.masks.contours import to_rings as to_rings
     from mmdata.masks.conversions import box as box
     from mmdata.masks.conversions import flat_to_rings as flat_to_rings
+    from mmdata.masks.conversions import redrawn as redrawn
     from mmdata.masks.conversions import rings_to_flat as rings_to_flat
     from mmdata.masks.conversions import rings_to_rle as rings_to_rle
     from mmdata.masks.conversions import rle_to_rings as rle_to_rings
@@ -76,6 +77,7 @@ _HOMES = {
     "of": ("mmdata.masks.samples", "of"),
     "of_video": ("mmdata.masks.samples", "of_video"),
     "rasterize": ("mmdata.masks.raster", "rasterize"),
+    "redrawn": ("mmdata.masks.conversions", "redrawn"),
     "resize": ("mmdata.masks.rle_ops", "resize"),
     "rings_to_flat": ("mmdata.masks.conversions", "rings_to_flat"),
     "rings_to_rle": ("mmdata.masks.conversions", "rings_to_rle"),
@@ -112,6 +114,7 @@ __all__ = [
     "of",
     "of_video",
     "rasterize",
+    "redrawn",
     "resize",
     "rings_to_flat",
     "rings_to_rle",

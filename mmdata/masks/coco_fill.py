@@ -28,11 +28,28 @@ def coco_spans(rings: Sequence[_Floats], height: int, width: int) -> tuple[Runs,
         width: of the canvas, pixels.
     """
     sizes = np.array([len(ring) for ring in rings])
-    fine = np.trunc(5 * np.concatenate(rings) + 0.5)
+    start, stop, ring = coco_stretches(np.concatenate(rings), sizes, height, width)
+    shift = ring * (height * width + 1)
+    return start - shift, stop - shift
+
+
+def coco_stretches(points: _Floats, sizes: Runs, height: int, width: int) -> tuple[Runs, Runs, Runs]:
+    """As `coco_spans`, each ring's spans in a stretch of their own; and the number of each span's ring.
+
+    Args:
+        points: of all rings, ring after ring, float64 (n, 2), coordinates within 10 million.
+        sizes: points of each ring, at least 1, int64 (rings,).
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+
+    Returns:
+        Start and end of spans in ascending order; the stretch of ring k begins at ``k * (height * width + 1)``.
+    """
+    fine = np.trunc(5 * points + 0.5)
     last = np.cumsum(sizes) - 1
     following = np.arange(1, len(fine) + 1)
     following[last] = last + 1 - sizes
-    owner = np.repeat(np.arange(len(rings)), sizes)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
     begin, end = fine, fine[following]
     dx, dy = np.abs(end - begin).T
     flat = dx >= dy
@@ -52,9 +69,10 @@ def coco_spans(rings: Sequence[_Floats], height: int, width: int) -> tuple[Runs,
     # One sort for all rings: a ring's toggles lie in a stretch of their own, and their number is even.
     stretch = owner[edge] * (canvas + 1)
     toggles = np.sort(stretch + column * height + y)
-    start, stop = toggles[0::2] % (canvas + 1), toggles[1::2] % (canvas + 1)
+    start, stop = toggles[0::2], toggles[1::2]
     some = start < stop
-    return start[some], stop[some]
+    start = start[some]
+    return start, stop[some], start // (canvas + 1)
 
 
 def _rows_of_flat(begin: _Floats, end: _Floats, column: Runs) -> _Floats:

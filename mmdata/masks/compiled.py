@@ -36,7 +36,7 @@ def ready() -> bool:
 
 
 @cache
-def kernels(of: Literal["rle", "contour", "raster"]) -> ModuleType:
+def kernels(of: Literal["rle", "contour", "raster", "polygon"]) -> ModuleType:
     """The module of kernels; after `ready` said yes. An import statement at every call would take longer than some."""
     return import_module(f"mmdata.masks.{of}_kernels")
 

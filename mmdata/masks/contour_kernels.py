@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from mmdata.jit import kernel
 from mmdata.masks.pixel_edges import SIDE_ENDS, SIDES_PASSED
+from mmdata.masks.raster_kernels import coco_part
+from mmdata.masks.rle import Runs
 
 _Points: TypeAlias = NDArray[np.int32]
 
@@ -87,6 +89,48 @@ def outlines(mask: NDArray[np.uint8], edges: bool) -> tuple[int, _Points, NDArra
                 word, before = words[at], words[at - 1]
             before = word
     return FOUND, points[:count], ends[:borders]
+
+
+@kernel
+def coco_outlines(
+    points: NDArray[np.float64], sizes: Runs, counts: Runs, height: int, width: int, edges: bool
+) -> tuple[NDArray[np.int64], _Points, NDArray[np.int64], NDArray[np.int64]]:
+    """The outer borders of several objects drawn by pycocotools' rule.
+
+    Args:
+        points: of all rings, ring after ring, float64 (n, 2), none of them far.
+        sizes: points of each ring, at least 3, int64 (rings,).
+        counts: rings of each object, int64 (objects,).
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+        edges: as for `outlines`.
+
+    Returns:
+        Of each object what was met; the points of all borders, int32 (n, 2), x before y; where each border ends among
+        them; the number of borders of each object, none where it has holes.
+    """
+    met, borders = np.zeros(len(counts), np.int64), np.zeros(len(counts), np.int64)
+    every, ends = np.empty((1024, 2), np.int32), np.empty(64, np.int64)
+    at = ring = total = number_of_ends = 0
+    for number in range(len(counts)):
+        own = sizes[ring : ring + counts[number]]
+        size = own.sum()
+        part, left, top = coco_part(points[at : at + size], own, height, width)
+        at, ring = at + size, ring + len(own)
+        if not part.size:
+            continue
+        met[number], found, stops = outlines(part, edges)
+        while total + len(found) > len(every):
+            every = np.concatenate((every, np.empty_like(every)))
+        while number_of_ends + len(stops) > len(ends):
+            ends = np.concatenate((ends, np.empty_like(ends)))
+        for k in range(len(stops)):
+            ends[number_of_ends + k] = total + stops[k]
+        for k in range(len(found)):
+            every[total + k, 0], every[total + k, 1] = found[k, 0] + left, found[k, 1] + top
+        total, number_of_ends = total + len(found), number_of_ends + len(stops)
+        borders[number] = len(stops)
+    return met, every[:total], ends[:number_of_ends], borders
 
 
 @kernel

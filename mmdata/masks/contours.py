@@ -8,7 +8,7 @@ what is passed twice cancels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import cv2
 import numpy as np
@@ -90,6 +90,19 @@ def _through_opencv(mask: NDArray[Any], rule: RasterRule) -> list[_Points]:
         return make(pixels, (0, 0))
     left, top, width, height = cv2.boundingRect(pixels)
     return make(pixels[top : top + height, left : left + width], (left, top)) if width else []
+
+
+def outlines_of_part(
+    part: NDArray[np.uint8], corner: tuple[int, int], rule: Literal["opencv", "coco"]
+) -> list[_Points]:
+    """The rings of a mask, each int32 (n, 2), of which a part is given and outside of which no pixel is set.
+
+    Args:
+        part: uint8 (h, w) of 0 and 1, C-contiguous.
+        corner: column and row of the mask that the part's first pixel is.
+        rule: the rule by which the rings will be drawn.
+    """
+    return (_coco if rule == "coco" else _opencv)(part, corner)
 
 
 def _compiled(mask: NDArray[Any], rule: RasterRule) -> tuple[_Points, list[int]] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmdata.errors import UnknownName
 from mmdata.masks.contours import to_rings
 from mmdata.masks.flat_polygons import flat_faults
+from mmdata.masks.picture_rings import ObjectRings
 from mmdata.masks.raster import checked_size, coco_points, opencv_part, rasterize
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
 from mmdata.masks.ring_extent import walked
@@ -54,6 +55,28 @@ def rle_to_rings(
         RLEError: it is no RLE.
     """
     return to_rings(decode(rle, limit_pixels=limit_pixels), rule)
+
+
+def redrawn(
+    rings: Rings, size: tuple[int, int], rule: RasterRule, new_rule: RasterRule
+) -> list[list[list[int]]]:
+    """Rings that cover under one rule exactly the pixels that `rings` cover under another.
+
+    Args:
+        rings: each a sequence of [x, y] or an array (n, 2), pixels, y down.
+        size: (height, width) in pixels.
+        rule: which pixels `rings` cover.
+        new_rule: the rule by which the new rings will be drawn.
+
+    Raises:
+        RingError: the rule's reference cannot draw a ring.
+        DataError: `size` is no size, or over the limit.
+    """
+    if type(rings) is ObjectRings and rule == "coco":
+        known = rings.picture.outline(rings.number, checked_size(size), new_rule)
+        if known is not None:
+            return known
+    return rle_to_rings(rings_to_rle(rings, size, rule), new_rule)
 
 
 def flat_to_rings(segmentation: Sequence[Sequence[float]]) -> list[list[list[float]]]:

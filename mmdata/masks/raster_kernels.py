@@ -113,6 +113,104 @@ def coco_ring(
 
 
 @kernel
+def coco_extents(
+    points: NDArray[np.float64], sizes: Runs, counts: Runs, height: int, width: int
+) -> NDArray[np.int64]:
+    """Box and number of the pixels of several objects, by pycocotools' rule.
+
+    Args:
+        points: of all rings, ring after ring, float64 (n, 2), none of them far.
+        sizes: points of each ring, at least 3, int64 (rings,).
+        counts: rings of each object, int64 (objects,).
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+
+    Returns:
+        int64 (objects, 5): left, top, width, height, number of pixels; zeros where there is none.
+    """
+    result = np.zeros((len(counts), 5), np.int64)
+    at = ring = 0
+    for number in range(len(counts)):
+        own = sizes[ring : ring + counts[number]]
+        total = own.sum()
+        part, left, top = coco_part(points[at : at + total], own, height, width)
+        at, ring = at + total, ring + len(own)
+        x1, y1, x2, y2, pixels = part.shape[1], 0, 0, 0, 0
+        for y in range(part.shape[0]):
+            row = part[y]
+            here = 0
+            for x in range(len(row)):
+                here += row[x]
+            if here:
+                if not pixels:
+                    y1 = y
+                y2 = y + 1
+                pixels += here
+                first, last = 0, len(row)
+                while not row[first]:
+                    first += 1
+                while not row[last - 1]:
+                    last -= 1
+                x1, x2 = min(x1, first), max(x2, last)
+        if pixels:
+            result[number, 0], result[number, 1] = left + x1, top + y1
+            result[number, 2], result[number, 3], result[number, 4] = x2 - x1, y2 - y1, pixels
+    return result
+
+
+@kernel
+def coco_part(
+    points: NDArray[np.float64], sizes: Runs, height: int, width: int
+) -> tuple[NDArray[np.uint8], int, int]:
+    """The pixels of one object by pycocotools' rule, on as much of the canvas as can hold them.
+
+    Args:
+        points: of its rings, ring after ring, float64 (n, 2), none of them far.
+        sizes: points of each ring, at least 3, int64 (rings,).
+        height: of the canvas, pixels.
+        width: of the canvas, pixels.
+
+    Returns:
+        uint8 (h, w) of 0 and 1; the column and the row of the canvas that its first pixel is.
+    """
+    low_x = high_x = points[0, 0]
+    low_y = high_y = points[0, 1]
+    for i in range(1, len(points)):
+        x, y = points[i, 0], points[i, 1]
+        low_x, high_x = min(low_x, x), max(high_x, x)
+        low_y, high_y = min(low_y, y), max(high_y, y)
+    # Points are rounded to a fifth of a pixel, outside of the canvas to the other side: a margin of one holds that.
+    left, top = min(max(int(low_x) - 1, 0), width), min(max(int(low_y) - 1, 0), height)
+    wide = max(min(int(high_x) + 2, width) - left, 0)
+    high = max(min(int(high_y) + 2, height) - top, 0)
+    canvas = np.zeros((high, wide), np.uint8)
+    if not wide or not high:
+        return canvas, left, top
+    above, before = _held(top, high, height), _held(left, wide, width)
+    spare, at = canvas, 0
+    for number in range(len(sizes)):
+        if number == 1:
+            spare = np.zeros_like(canvas)
+        x1, y1, x2, y2 = coco_ring(spare, points[at : at + sizes[number]], above, before)
+        at += sizes[number]
+        if number:
+            for y in range(y1, y2):
+                for x in range(x1, x2):
+                    canvas[y, x] |= spare[y, x]
+                    spare[y, x] = 0
+    return canvas, left, top
+
+
+@kernel
+def _held(first: int, count: int, lines: int) -> NDArray[np.int64]:
+    """For `coco_ring`: of so many lines, `count` from `first` on are held."""
+    result = np.empty(lines + 1, np.int64)
+    for line in range(lines + 1):
+        result[line] = min(max(line - first, 0), count)
+    return result
+
+
+@kernel
 def _fine(value: float) -> Any:
     """On the fine grid, five steps a pixel."""
     return np.trunc(5 * value + 0.5)

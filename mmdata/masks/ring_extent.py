@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.masks.coco_fill import coco_spans
+from mmdata.masks.picture_rings import ObjectRings
 from mmdata.masks.raster import checked_size, coco_points, opencv_part
 from mmdata.masks.ring_arrays import Rings, as_sequence
 from mmdata.masks.rle import box_of_spans
@@ -29,6 +30,10 @@ def coco_extent(rings: Rings, size: tuple[int, int]) -> tuple[tuple[int, int, in
         DataError: `size` is no size.
     """
     height, width = checked_size(size)
+    if type(rings) is ObjectRings:
+        known = rings.picture.extent(rings.number, (height, width))
+        if known is not None:
+            return known
     drawable = [coco_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
     if not drawable:
         return (0, 0, 0, 0), 0

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdata.masks import compiled
 from mmdata.masks.polygon_file import Indices as Indices
 from mmdata.masks.polygon_file import Points as Points
 from mmdata.masks.polygon_file import PolygonFile as PolygonFile
@@ -47,6 +48,17 @@ def bounds(points: Points) -> Bounds | None:
         return None
     (min_x, min_y), (max_x, max_y) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return Bounds(min_x, min_y, max_x, max_y)
+
+
+def sound_bounds(file: PolygonFile) -> Bounds | None:
+    """Extent of all points of a file in which every coordinate is whole and every ring surely encloses an area.
+
+    None where that is not so, where it cannot be told cheaply, and where there are no compiled loops.
+    """
+    if not file.n_points or not compiled.ready():
+        return None
+    sound, *extent = compiled.kernels("polygon").surely_sound(file.points, file.ring_offsets)
+    return Bounds(*extent) if sound else None
 
 
 def out_of_bounds(points: Points, width: int, height: int) -> int:

@@ -58,7 +58,7 @@ class Conversion:
     differences: list[Difference] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--output-format json``."""
         return {
             "format": self.format,
             "data_sets": [{"name": n, "before": a, "after": b} for n, a, b in self.samples],

@@ -50,6 +50,9 @@ class Description:
         shares: one for each data set that counts.
         draws: draws of an epoch.
         warnings: what concerns the mixture as a whole.
+        epoch: which one `first_draws` are of.
+        seed: of `first_draws`.
+        first_draws: (data set, record) of the epoch's first draws, as many as were asked for.
     """
 
     path: str
@@ -57,6 +60,9 @@ class Description:
     shares: list[Share] = field(default_factory=list)
     draws: float = 0
     warnings: list[str] = field(default_factory=list)
+    epoch: int = 0
+    seed: int = 0
+    first_draws: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
@@ -64,13 +70,16 @@ class Description:
         return not self.warnings and not any(s.warnings for s in self.shares)
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--output-format json``."""
         return {
             "path": self.path,
             "mode": self.mode,
             "draws": self.draws,
             "data_sets": [asdict(s) for s in self.shares],
             "warnings": self.warnings,
+            "epoch": self.epoch,
+            "seed": self.seed,
+            "first_draws": self.first_draws,
         }
 
 
@@ -97,8 +106,23 @@ def describe(
     batch_size: int = 1,
     resampling: bool = False,
     packed: bool = False,
+    epoch: int = 0,
+    seed: int = 0,
+    draws: int = 0,
 ) -> Description:
-    """Say what an epoch draws of each data set. Arguments as for `Mixture.from_file`; `mode` None takes the file's trainer.
+    """Say what an epoch draws of each data set.
+
+    Args:
+        path: the mixture file.
+        mode: as for `Mixture.from_file`, like those below; None takes the file's trainer.
+        given_num: whether the numbers of a ``data.txt`` are thousands of samples or ratios.
+        media_root: directory that relative paths of data files start from.
+        batch_size: of GeoPixel and XComposer.
+        resampling: InternVL's ``--use_data_resampling``.
+        packed: InternVL's ``--use_packed_ds``.
+        epoch: of `first_draws`.
+        seed: of `first_draws`.
+        draws: how many `first_draws` to list.
 
     Raises:
         UsageError: a file cannot be read or opened; an entry that the trainer crashes on is named.
@@ -107,7 +131,7 @@ def describe(
     chosen = mode or trainer_of(text, given_num=given_num)
     members = members_of(text, given_num=given_num, mode=chosen)
     mixture = Mixture.of(members, mode=chosen, batch_size=batch_size, resampling=resampling, packed=packed)
-    result = Description(path, chosen)
+    result = Description(path, chosen, epoch=epoch, seed=seed)
     with mixture:
         result.warnings += [p.message for p in text.problems(given_num=given_num)]
         sizes, quotas = mixture.sizes(), mixture.quotas()
@@ -128,6 +152,8 @@ def describe(
                     tuple(_warnings(member, sizes[number], samples, chosen)),
                 )
             )
+        if draws:
+            result.first_draws = [(d.source, d.record) for d in mixture.plan(epoch, seed=seed)[:draws]]
     result.draws = round(sum(expected), 6)
     result.warnings += _general(mixture, quotas)
     return result

@@ -159,7 +159,7 @@ def load_data(task: Task, path: str | None) -> Any:
     if path is None:
         return None
     if task.load is None:
-        raise UsageError(f"{task.name} needs no file beside the predictions: leave --data out")
+        raise UsageError(f"{task.name} needs no file beside the predictions: leave --test-file out")
     return task.load(path)
 
 

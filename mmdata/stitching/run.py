@@ -66,7 +66,7 @@ class StitchReport:
     unused: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--output-format json``."""
         return {
             "frames": sum(self.counts.values()),
             **{name: self.counts.get(name, 0) for name in ("written", "done", "refused", "failed")},

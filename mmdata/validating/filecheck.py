@@ -29,7 +29,7 @@ from mmdata.validating.fastpattern import PatternPath, look_at
 from mmdata.validating.recordcheck import RecordChecker
 
 if TYPE_CHECKING:
-    from mmdata.io.read import Source
+    from mmdata.io.source import Source
 
 
 @dataclass(slots=True)

@@ -13,18 +13,20 @@ from mmdata.checks.view import Duplicate, EntryView, FileView
 from mmdata.finding import Finding
 from mmdata.ids import IdTable
 from mmdata.io.jsontext import JSONProblem, locate
-from mmdata.io.read import open_source, range_holds
+from mmdata.io.read import open_source
 from mmdata.io.record import RawRecord
+from mmdata.io.source import range_holds
 from mmdata.options import Options
 from mmdata.plan import DataSet, MixtureFile, make_plan, read_mixture
 from mmdata.progress import Progress, Silent
 from mmdata.report import Collector, Report, SourceSummary
 from mmdata.validating.filecheck import FileChecker, Scan
 from mmdata.validating.recordcheck import RecordChecker, excerpt
+from mmdata.workers import Workers
 
 if TYPE_CHECKING:
     from mmdata.format import Format
-    from mmdata.io.read import Source
+    from mmdata.io.source import Source
     from mmdata.validating.baseline import Baseline
 
 PARALLEL_FROM = 8 << 20
@@ -151,15 +153,13 @@ def _scan_parallel(
     total: Scan | None = None
     context = _context()
     FileChecker(dataset, options)  # imports what the forks then have already
-    with context.Pool(
-        min(options.jobs, len(parts)), initializer=_start_worker, initargs=(dataset, options)
-    ) as pool:
-        for (lo, hi), scan in zip(parts, pool.imap(_work, parts), strict=True):
+    with Workers(min(options.jobs, len(parts)), context, _start_worker, (dataset, options)) as workers:
+        for (lo, hi), scan in zip(parts, workers.map(_work, parts), strict=True):
             if total is None:
                 total = scan
             else:
                 if not range_holds(total.next_start, hi, scan.first_start):
-                    scan = pool.apply(_work_again, (total.next_start, hi))
+                    scan = workers.begin(_work_again, total.next_start, hi).get()
                 if scan.first_start is None:
                     scan.next_start = max(total.next_start, scan.next_start)
                 total.merge(scan)
@@ -182,11 +182,7 @@ _worker: tuple[FileChecker, Options] | None = None
 
 
 def _start_worker(dataset: DataSet, options: Options) -> None:
-    import signal
-
     global _worker
-    # Ctrl-C goes to the whole process group; the parent alone says so.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = (FileChecker(dataset, options), options)
 
 

@@ -19,8 +19,13 @@ def command(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Overrides, as for launch.")
     ] = None,
-    ranks: Annotated[int, typer.Option(min=1, help="GPUs that the memory estimate is for.")] = 1,
-    samples: Annotated[int, typer.Option(min=1, help="Samples measured, spread over the data.")] = 1000,
+    gpus: Annotated[
+        int, typer.Option(min=1, help="How many GPUs to train on: the memory estimate is for these.")
+    ] = 1,
+    count: Annotated[
+        int,
+        typer.Option("--count", "-n", min=1, help="How many samples to measure, spread over the data."),
+    ] = 1000,
     no_step: Annotated[
         bool, typer.Option("--no-step", help="Do not load the model to train, save and reload one step.")
     ] = False,
@@ -33,7 +38,7 @@ def command(
     parsed = load_config(config, overrides or [])
     quiet()
     failed = warned = 0
-    for step in preflight(parsed, ranks=ranks, samples=samples, step=not no_step):
+    for step in preflight(parsed, ranks=gpus, samples=count, step=not no_step):
         _print(step)
         failed += step.verdict == "failed"
         warned += step.verdict == "warning"

@@ -7,26 +7,27 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force, OutputDir
+from mmtrain.cli._options import check_dtype
+
 NAME = "export"
 
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Output directory of a run, or a checkpoint.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
-    step: Annotated[int | None, typer.Option(help="Which checkpoint; default: the newest.")] = None,
+    output: OutputDir,
+    step: Annotated[int | None, typer.Option(help="Which checkpoint; the newest otherwise.")] = None,
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Write the LoRA adapters alone rather than merge them.")
     ] = False,
-    dtype: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; default: as trained.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    dtype: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; otherwise as trained.")] = None,
+    force: Force = False,
 ) -> int:
     """Write a model that AutoModelForImageTextToText loads; done only when its logits are the trained model's."""
-    from mmdata.errors import UsageError
     from mmtrain.export import export
     from mmtrain.quiet import quiet
 
-    if dtype not in (None, "fp32", "bf16", "fp16"):
-        raise UsageError(f"--dtype: expected fp32, bf16 or fp16, got {dtype}")
+    check_dtype(dtype)
     quiet()
     done = export(run, output, step=step, adapter=adapter, dtype=dtype, force=force)  # type: ignore[arg-type]
     print(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force, OutputDir
+
 NAME = "import-checkpoint"
 
 
@@ -14,8 +16,8 @@ def command(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="Released InternVL2 or InternVL2.5 directory.")
     ],
-    output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    output: OutputDir,
+    force: Force = False,
 ) -> int:
     """Turn a released InternVL directory (remote code) into transformers' native classes; no weight is changed."""
     from mmtrain.import_checkpoint import import_checkpoint

@@ -7,21 +7,27 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force
+
 NAME = "init"
 
 
 def command(
     recipe: Annotated[str | None, typer.Option(help="Which; left out: list them.")] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="File to write; default: RECIPE.yaml. - prints it.")
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write; RECIPE.yaml otherwise. - prints it."
+        ),
     ] = None,
     gpus: Annotated[
         int | None,
         typer.Option(
-            help="GPUs to train on: keeps the published batch of the mini-internvl-*-DOMAIN recipes."
+            min=1,
+            help="How many GPUs to train on: keeps the published batch of the mini-internvl-*-DOMAIN recipes.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Force = False,
 ) -> int:
     """Write a commented config to begin with."""
     from mmtrain.init import for_gpus, init, recipes, text_of

@@ -31,22 +31,30 @@ def command(
         str | None, typer.Option(metavar="HOST:PORT", help="Where the nodes meet: the same on every node.")
     ] = None,
     hostfile: Annotated[
-        str | None, typer.Option(help="DeepSpeed hostfile; its launcher starts every node over ssh.")
+        str | None,
+        typer.Option(metavar="FILE", help="DeepSpeed hostfile; its launcher starts every node over ssh."),
     ] = None,
     slurm: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write an sbatch script there (- prints it), start nothing."),
     ] = None,
-    slurm_time: Annotated[str, typer.Option(help="Time limit of the Slurm job.")] = "24:00:00",
+    slurm_time: Annotated[
+        str | None, typer.Option(help="Time limit of the Slurm job; default: 24:00:00.")
+    ] = None,
     slurm_partition: Annotated[str | None, typer.Option(help="Partition of the Slurm job.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print resolved config, launch command and DeepSpeed JSON.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print resolved config, launch command and DeepSpeed JSON; write and start nothing.",
+        ),
     ] = False,
 ) -> int:
     """Train: in this process, on several GPUs, on several nodes; under a launcher only the environment is read."""
     from pathlib import Path
 
     from mmdata.errors import UsageError
+    from mmdata.io.writer import atomic_writer
     from mmtrain import launch as engine
     from mmtrain.config import load_config
 
@@ -65,16 +73,23 @@ def command(
             raise UsageError(
                 "--slurm: the job itself knows its nodes: leave out --node-rank, --rdzv, --hostfile"
             )
+        if slurm != "-" and Path(slurm).exists():
+            raise UsageError(
+                f"--slurm: {slurm}: is there already; a script is yours to edit and not replaced"
+            )
         engine.check_early(parsed)
         script = engine.slurm_script(
-            config, overrides, parsed, ranks, time=slurm_time, partition=slurm_partition
+            config, overrides, parsed, ranks, time=slurm_time or "24:00:00", partition=slurm_partition
         )
         if slurm == "-" or dry_run:
             print(script, end="")
         else:
-            Path(slurm).write_text(script, "utf-8")
+            with atomic_writer(slurm) as file:
+                file.write(script.encode())
             print(f"mmtrain: written: {slurm}; start it with: sbatch {slurm}", file=sys.stderr)
         return 0
+    if slurm_time is not None or slurm_partition is not None:
+        raise UsageError("--slurm-time and --slurm-partition go with --slurm FILE")
     planned = engine.plan(config, overrides, ranks)
     if dry_run:
         from mmtrain.config import to_yaml

@@ -7,30 +7,33 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import Force, OutputDir, Seed
+
 NAME = "make-tiny"
 
 
 def command(
-    output: Annotated[str, typer.Option("--output", "-o", help="Directory to write.")],
+    output: OutputDir,
     family: Annotated[
         str,
         typer.Option(help="internvl, qwen2_vl, qwen2_5_vl or llava_onevision; sam2, sam3: a mask decoder."),
     ] = "internvl",
     text: Annotated[
-        str | None, typer.Option(help="Text file that the tokenizer is trained on, a line a sample.")
+        str | None,
+        typer.Option(metavar="FILE", help="Text that the tokenizer is trained on, a line a sample."),
     ] = None,
     hidden_size: Annotated[int, typer.Option(help="Width of the language model.")] = 32,
     layers: Annotated[int, typer.Option(help="Layers of the language model.")] = 2,
     vocab_size: Annotated[int, typer.Option(help="Tokens at most, special ones not counted.")] = 400,
-    tile: Annotated[
+    side: Annotated[
         int,
         typer.Option(
             help="Side of a tile in pixels, a multiple of 28; sam2: of a picture, 128 if left out, a multiple of 32; "
             "sam3: 112, of 56."
         ),
     ] = 28,
-    seed: Annotated[int, typer.Option(help="Of the weights.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    seed: Seed = 0,
+    force: Force = False,
 ) -> int:
     """Build a tiny random model with tokenizer, processor and chat template: to try things without a hub."""
     from importlib import import_module
@@ -42,12 +45,12 @@ def command(
     quiet()
     if family in ("sam2", "sam3"):
         decoder = import_module(f"mmtrain.tiny_{family}")
-        side = decoder.SIDE if tile == 28 else tile
-        path, weights = getattr(decoder, f"make_tiny_{family}")(output, side=side, seed=seed, force=force)
+        chosen = decoder.SIDE if side == 28 else side
+        path, weights = getattr(decoder, f"make_tiny_{family}")(output, side=chosen, seed=seed, force=force)
         print(f"{path}: {family}, {weights} weights", file=sys.stderr)
         return 0
     lines = Path(text).read_text("utf-8").splitlines() if text else None
-    shape = Shape(hidden_size=hidden_size, layers=layers, vocab_size=vocab_size, tile=tile)
+    shape = Shape(hidden_size=hidden_size, layers=layers, vocab_size=vocab_size, tile=side)
     made = make_tiny(family, output, text=lines, seed=seed, shape=shape, force=force)
     print(f"{made.directory}: {family}, {made.weights} weights, {made.vocabulary} tokens", file=sys.stderr)
     return 0

@@ -12,10 +12,12 @@ NAME = "plot"
 
 def command(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Output directories of runs.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="PNG, SVG or PDF to write.")] = "curves.png",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="File to write: PNG, SVG or PDF.")
+    ] = "curves.png",
     key: Annotated[
         list[str] | None,
-        typer.Option("--key", "-k", help="What to draw; default: loss, learning rate, speed."),
+        typer.Option("--key", "-k", help="What to draw; otherwise loss, learning rate, speed."),
     ] = None,
     smooth: Annotated[float, typer.Option(help="Weight of the exponential mean; 0 draws none.")] = 0.6,
 ) -> int:

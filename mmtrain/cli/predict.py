@@ -7,18 +7,24 @@ from typing import Annotated
 
 import typer
 
+from mmtrain.cli._options import Dtype, Model, check_dtype
+
 NAME = "predict"
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory that `mmtrain export` wrote.")],
+    model: Model,
     question: Annotated[str, typer.Option(help="What to ask about it.")],
-    image: Annotated[str | None, typer.Option(help="The picture.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="FILE", help="The picture.")] = None,
     video: Annotated[
-        str | None, typer.Option(help="A video instead: a file, a gif or a folder of frames.")
+        str | None,
+        typer.Option(metavar="PATH", help="A video instead: a file, a gif or a directory of frames."),
     ] = None,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Folder for answer.json and overlay.png.")
+        str,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Directory to write: answer.json and overlay.png."
+        ),
     ] = "prediction",
     region: Annotated[
         list[str] | None,
@@ -27,10 +33,8 @@ def command(
             help="Picture of a mask, one for each <region> of the question; of a video FRAME=MASK, several after commas.",
         ),
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="The answer ends there at the latest.")] = 512,
-    dtype: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16; default: fp32 on a CPU, else bf16.")
-    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="An answer ends there at the latest.")] = 512,
+    dtype: Dtype = None,
 ) -> int:
     """Ask about a picture or video; prints the answer, writes it with masks as RLE, and the picture with masks laid over.
 
@@ -41,8 +45,7 @@ def command(
     from mmtrain.predict import predict
     from mmtrain.quiet import quiet
 
-    if dtype not in (None, "fp32", "bf16", "fp16"):
-        raise UsageError(f"--dtype: expected fp32, bf16 or fp16, got {dtype}")
+    check_dtype(dtype)
     path = video or image
     if path is None or (video and image):
         raise UsageError("expected --image FILE or --video FILE")

@@ -6,31 +6,34 @@ from typing import Annotated
 
 import typer
 
+from mmdata.cli.options import MediaRoot, OutputOrStdout, Seed, wants_json
+from mmtrain.cli._options import TestFile
+
 NAME = "score"
 
 
 def command(
     predictions: Annotated[
-        str, typer.Argument(help="Answers: JSON Lines, a JSON array, or an object with `outputs`.")
+        str,
+        typer.Argument(
+            metavar="PREDICTIONS", help="Answers: JSON Lines, a JSON array, or an object with `outputs`."
+        ),
     ],
-    task: Annotated[str, typer.Option(help="Which task; an unknown name lists them all.")],
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="What the task needs beside them (drivelm: the test file)."),
-    ] = None,
+    task: Annotated[str, typer.Option(help="Which set of questions; an unknown name lists them all.")],
+    test_file: TestFile = None,
     scorer: Annotated[
         str, typer.Option(help="upstream (as published), strict (without quirks) or both.")
     ] = "both",
-    output_format: Annotated[str, typer.Option(help="text, json or markdown.")] = "text",
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write there.")] = None,
+    output_format: Annotated[str, typer.Option(help="What is printed: text, json or markdown.")] = "text",
+    output: OutputOrStdout = None,
     html: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a page of wrong answers, boxes drawn.")
     ] = None,
-    media_root: Annotated[str, typer.Option(metavar="DIR", help="Where the page's pictures are.")] = "",
+    media_root: MediaRoot = None,
     resamples: Annotated[
         int, typer.Option(min=0, help="Draws of the bootstrap; 0 leaves intervals out.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Seed = 0,
     submission: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="drivelm: write the answers as the challenge takes them."),
@@ -46,6 +49,7 @@ def command(
     ] = None,
 ) -> int:
     """Score answers by the published script's rules, and without its quirks; says where the two differ."""
+    from mmdata.dataset_ops.stream import check_output
     from mmdata.errors import UnknownName, UsageError
     from mmdata.io.writer import atomic_writer
     from mmdata.scoring import all_tasks, find_task, score_rows
@@ -56,12 +60,16 @@ def command(
 
     if scorer not in (*WAYS, "both"):
         raise UnknownName("scorer", scorer, [*WAYS, "both"])
-    if output_format not in ("text", "json", "markdown"):
-        raise UnknownName("output format", output_format, ["text", "json", "markdown"])
+    as_document = wants_json(output_format, ("text", "json", "markdown"))
     found = find_task(task)
     if found.name != "drivelm" and (submission or judge or judge_ratings):
         raise UsageError("--submission, --judge and --judge-ratings belong to --task drivelm")
-    extra = load_data(found, data)
+    for written in (output, html, submission, judge):
+        if written is not None:
+            check_output(
+                written, inputs=[f for f in (predictions, test_file, judge_ratings) if f], force=True
+            )
+    extra = load_data(found, test_file)
     rows = read_rows(predictions, found, tuple(all_tasks().values()))
     if judge_ratings is not None:
         from mmdata.scoring.judge import with_ratings
@@ -70,10 +78,10 @@ def command(
     ways = [way for way in WAYS if scorer in (way, "both")]
     card = score_rows(rows, found, extra, ways=ways, resamples=resamples, seed=seed)
     if html is not None:
-        write_page(html, card, rows, found, extra, media_root)
+        write_page(html, card, rows, found, extra, media_root or "")
     if submission is not None or judge is not None:
         write_drivelm(rows, extra, submission, judge)
-    if output_format == "json":
+    if as_document:
         said = as_json(card)
     elif output_format == "markdown":
         from mmdata.scoring.markdown import as_markdown

@@ -5,9 +5,9 @@ the adapters' numbers. Everything else is a flat key: Hugging Face's `TrainingAr
 (`learning_rate`, `per_device_train_batch_size`, `save_steps` …), else InternVL's (`max_dynamic_patch`, `use_thumbnail`,
 `num_images_expected`, `loss_reduction` …), else our own.
 
-`fields` has the keys, `run` carries them over to the trainer's settings, `reading` reads YAML, `overrides` applies the
-command line's, `mistakes` tells what is wrong, `written` writes YAML and JSON Schema. Nothing here imports torch: a mistake
-in a config is told before any model is loaded.
+`fields` has the keys, `run` carries them over to the trainer's settings, `document` reads YAML, `reading` a config,
+`overrides` applies the command line's, `mistakes` tells what is wrong, `written` writes YAML and JSON Schema. Nothing here
+imports torch: a mistake in a config is told before any model is loaded.
 """
 
 from mmtrain.config.fields import SECTIONS, Data, DataFile, Lora, Vision

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mmtrain.sections.base import Part, Positive, Rate, Share, Strict
+from mmtrain.sections.base import NUMBER, Count, Part, Positive, Rate, Share, Strict
 from mmtrain.sections.grounding import Grounding
 from mmtrain.sections.regions import Regions
 
@@ -29,7 +29,7 @@ class DataFile(Strict):
     """Directory that relative media paths start from."""
     max_dynamic_patch: Positive | None = None
     """Most tiles of a picture in this file (InternVL meta: ``max_dynamic_patch``)."""
-    weight: Annotated[float, Field(gt=0)] = 1
+    weight: Annotated[float, Field(gt=0), NUMBER] = 1
     """Passes over the file in an epoch: 0.25 takes a quarter, 2 takes every record twice. Mixture files have their own."""
 
 
@@ -56,7 +56,7 @@ class Vision(Part):
 
     last_layers: Positive | None = None
     """Train the last N layers alone (InternVL: ``unfreeze_vit_layers: -N``)."""
-    drop_path_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1), NUMBER] = 0.0
     """Probability with which the last layer leaves out its branches while training, growing evenly from 0 (InternVL)."""
 
 
@@ -67,7 +67,7 @@ class Lora(Strict):
     """Rank."""
     lora_alpha: Positive = 32
     """The adapter counts lora_alpha / r times."""
-    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    lora_dropout: Annotated[float, Field(ge=0, lt=1), NUMBER] = 0.05
     """Of the adapter's input."""
     target_modules: str | None = None
     """A regular expression over full module names; the family's linear layers if left out."""
@@ -97,9 +97,9 @@ def _resume(value: Any) -> Any:
 class Fields(Strict):
     """The keys of a training run."""
 
-    model_name_or_path: str
+    model_name_or_path: Annotated[str, Field(min_length=1)]
     """Local model directory (`mmtrain import-checkpoint` and `mmtrain make-tiny` write some)."""
-    output_dir: str
+    output_dir: Annotated[str, Field(min_length=1)]
     """Where everything of the run goes."""
     data: Data
     mixture: Literal["exact", "internvl", "geopixel", "xcomposer"] = "exact"
@@ -171,40 +171,40 @@ class Fields(Strict):
     """Highest learning rate (AdamW); a part may have its own."""
     weight_decay: Share = 0.01
     """AdamW: decay of weights, not of biases and norms."""
-    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    adam_beta1: Annotated[float, Field(ge=0, lt=1), NUMBER] = 0.9
     """AdamW: mean of gradients."""
-    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    adam_beta2: Annotated[float, Field(ge=0, lt=1), NUMBER] = 0.999
     """AdamW: mean of their squares."""
-    adam_epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    adam_epsilon: Annotated[float, Field(gt=0), NUMBER] = 1e-8
     """AdamW: added to the denominator."""
-    max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
+    max_grad_norm: Annotated[float, Field(ge=0), NUMBER] = 1.0
     """Gradients are scaled down to this norm; 0 never."""
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = "cosine"
     """How the learning rate falls after warmup."""
     warmup_ratio: Share = 0.03
     """Share of all steps in which the learning rate rises to its highest."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Count = 0
     """Steps in which it rises; 0: as warmup_ratio says."""
-    num_train_epochs: Annotated[float, Field(gt=0)] = 1.0
+    num_train_epochs: Annotated[float, Field(gt=0), NUMBER] = 1.0
     """Passes over the mixture."""
-    max_steps: Annotated[int, Field(ge=-1)] = -1
+    max_steps: Annotated[int, Field(ge=-1), NUMBER] = -1
     """Optimizer steps; -1: as many as num_train_epochs takes."""
-    seed: Annotated[int, Field(ge=0)] = 42
+    seed: Count = 42
     """Of data order, dropout and new weights."""
     deepspeed: str | dict[str, Any] = "zero1"
     """A preset (zero0 … zero3, zero1_offload … zero3_offload), a JSON file, or the JSON itself."""
 
-    dataloader_num_workers: Annotated[int, Field(ge=0)] = 2
+    dataloader_num_workers: Count = 2
     """Processes of a rank that read samples; 0 reads in the rank itself."""
     dataloader_prefetch_factor: Positive = 4
     """Batches that each of them prepares ahead."""
     logging_steps: Positive = 1
     """Optimizer steps between lines of the log."""
-    save_steps: Annotated[int, Field(ge=0)] = 500
+    save_steps: Count = 500
     """Optimizer steps between checkpoints; 0 saves at the end alone."""
-    save_total_limit: Annotated[int, Field(ge=0)] = 2
+    save_total_limit: Count = 2
     """Checkpoints kept; 0 keeps all."""
-    eval_steps: Annotated[int, Field(ge=0)] = 0
+    eval_steps: Count = 0
     """Optimizer steps between evaluations on data.eval; 0 never evaluates."""
     keep_best: bool = False
     """Keep the checkpoint of the lowest evaluation loss besides."""
@@ -225,6 +225,8 @@ class Fields(Strict):
         return self
 
     def _contradictions(self) -> Iterator[str]:
+        if self.max_steps == 0:
+            yield "max_steps 0 would train nothing; -1 takes as many as num_train_epochs says"
         if self.bf16 and self.fp16:
             yield "bf16 and fp16 exclude each other; write `bf16: false` beside `fp16: true`"
         if self.min_dynamic_patch > self.max_dynamic_patch:
@@ -240,7 +242,7 @@ class Fields(Strict):
         if self.vision.last_layers is not None and self.vision.tuning != "full":
             yield f"vision.last_layers goes with `tuning: full`, not {self.vision.tuning}"
         if self.lora != Lora() and not self.adapts:
-            yield "lora is given, but no part has `tuning: lora`"
+            yield "lora is given, but no part has `tuning: lora`; write `language: {tuning: lora}`, or leave lora out"
         if self.eval_steps and not self.data.eval:
             yield "eval_steps needs held-out files in data.eval"
         if self.data.eval and not self.eval_steps:

@@ -15,6 +15,7 @@ from mmtrain.config.run import Config
 from mmtrain.sections.base import Head, Part
 from mmtrain.sections.grounding import Grounding, Losses
 from mmtrain.sections.regions import Regions
+from mmtrain.zero import PRESETS
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value lies: keys and list indices from the top."""
@@ -46,7 +47,25 @@ def told(error: Any, lines: Mapping[Place, str]) -> str:
         return f"{prefix}{shown}: {message}"
     got = json.dumps(error["input"], default=str, ensure_ascii=False)
     got = got if len(got) <= 80 else got[:77] + "…"
+    if place[0] == "deepspeed":  # of a preset's name, a file and a JSON, none fits
+        return f"{prefix}deepspeed: expected a preset ({', '.join(PRESETS)}), a .json file or its keys, got {got}"
+    if error["type"] in ("model_type", "dict_type"):
+        model = _model_at(place)
+        keys = f" ({', '.join(model.model_fields)})" if model is not None else ""
+        return f"{prefix}{shown}: expected keys and values{keys}, got {got}{_EXAMPLES.get(shown, '')}"
+    if error["type"] == "too_short":
+        return f"{prefix}{shown}: is empty"
+    if error["type"] == "string_too_short":
+        return f"{prefix}{shown}: is an empty text"
     return f"{prefix}{shown}: {message[:1].lower()}{message[1:]}, got {got}"
+
+
+_EXAMPLES = {
+    "data": "; for example data: {train: file.jsonl}",
+    "vision": "; for example vision: {tuning: frozen}",
+    "projector": "; for example projector: {tuning: full}",
+    "language": "; for example language: {tuning: lora}",
+}
 
 
 _ALIASES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmtrain.config.document import read_document
 from mmtrain.config.mistakes import ConfigError, Place
 
 
@@ -18,15 +19,13 @@ def override_in(plain: dict[str, Any], override: str, lines: dict[Place, str]) -
     Raises:
         ConfigError: it is no override, or its path leads nowhere.
     """
-    import yaml
-
     key, sign, text = override.partition("=")
     if not sign or not key:
         raise ConfigError(f"{override}: expected key=value, for example learning_rate=1e-5")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{override}: {yaml_problem(error)}") from None
+        value = read_document(text, {})
+    except ConfigError as error:
+        raise ConfigError(f"{override}: {str(error).removeprefix('line 1: ')}") from None
     *above, last = key.split(".")
     here: Any = plain
     place: Place = ()
@@ -55,10 +54,3 @@ def _index(here: list[Any], step: str, override: str) -> int:
     if not step.isdigit() or int(step) >= len(here):
         raise ConfigError(f"{override}: expected a number below {len(here)}, got {step!r}")
     return int(step)
-
-
-def yaml_problem(error: Any) -> str:
-    """What a YAML reader stumbled over, in one line."""
-    mark = getattr(error, "problem_mark", None)
-    line = f"line {mark.line + 1}: " if mark is not None else ""
-    return f"{line}not YAML: {getattr(error, 'problem', None) or error}".replace("\n", " ")

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mmtrain.config.document import read_document, read_text
 from mmtrain.config.mistakes import ConfigError, Place, told
-from mmtrain.config.overrides import override_in, yaml_problem
+from mmtrain.config.overrides import override_in
 from mmtrain.config.run import Config
 
 
@@ -19,23 +20,19 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: not readable, not YAML, or something in it is wrong; one line names every mistake with its line.
     """
-    import yaml
-
-    try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     lines: dict[Place, str] = {}
+    text = read_text(str(path))
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _walk(node, (), lines)
-        plain = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {yaml_problem(error)}") from None
-    except _Twice as twice:
-        raise ConfigError(f"{path}: {twice}") from None
+        plain = read_document(text, lines)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if plain is None:
+        raise ConfigError(f"{path}: is empty; `mmtrain init --recipe NAME` writes a config to begin with")
     if not isinstance(plain, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {type(plain).__name__}")
+        kind = "a list" if isinstance(plain, list) else "one value"
+        raise ConfigError(
+            f"{path}: expected lines of `key: value`, got {kind}; `mmtrain init` writes a config"
+        )
     for override in overrides:
         override_in(plain, override, lines)
     return parse_config(plain, str(path), lines)
@@ -62,27 +59,3 @@ def parse_config(plain: dict[str, Any], where: str, lines: dict[Place, str] | No
     except ValidationError as error:
         found = [told(one, lines or {}) for one in error.errors()]
         raise ConfigError(f"{where}: " + "; ".join(dict.fromkeys(found))) from None
-
-
-class _Twice(Exception):
-    """A key stands twice in one mapping; YAML readers silently take the last."""
-
-
-def _walk(node: Any, place: Place, lines: dict[Place, str]) -> None:
-    import yaml
-
-    if node is None:
-        return
-    lines[place] = f"line {node.start_mark.line + 1}"
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                raise _Twice(f"line {line}: {key.value} stands here and in line {seen[key.value]}")
-            seen[key.value] = line
-            _walk(value, (*place, key.value), lines)
-            lines[(*place, key.value)] = f"line {line}"
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _walk(value, (*place, index), lines)

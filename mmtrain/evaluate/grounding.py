@@ -35,7 +35,7 @@ def evaluate(
     *,
     format: str | None = None,
     media_root: str | None = None,
-    text: Literal["own", "given"] = "own",
+    answers: Literal["own", "given"] = "own",
     limit: int | None = None,
     max_new_tokens: int = 512,
     batch_size: int = 1,
@@ -49,7 +49,7 @@ def evaluate(
         data: a data file of any format with masks.
         format: of `data`; told by the content if None.
         media_root: directory that relative media paths start from.
-        text: ``own``: the model writes its answers; ``given``: the true answers are taken as said, and only their masks
+        answers: ``own``: the model writes its answers; ``given``: the true answers are taken as said, and only their masks
             are the model's.
         limit: most records.
         max_new_tokens: an answer ends there at the latest.
@@ -77,7 +77,7 @@ def evaluate(
         """Answer all questions of some records together, or each record alone where one of them cannot be used."""
         questions = [question for one in some for question in one.questions]
         try:
-            said = _said(model, questions, media_root, text, max_new_tokens, batch_size)
+            said = _said(model, questions, media_root, answers, max_new_tokens, batch_size)
         except (DataError, OSError) as error:
             if len(some) == 1:
                 part.bad[some[0].record] = reason_of(error, data, some[0].record)
@@ -111,7 +111,7 @@ def evaluate(
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / PREDICTIONS, whole.grounded)
         write_json(folder / PLAIN, whole.plain)
-        told = {"task": "grounding", "data": data, "text": text, **finite(scores), "bad": bad}
+        told = {"task": "grounding", "data": data, "answers": answers, **finite(scores), "bad": bad}
         write_json(folder / SCORES, told)
     return Evaluated(scores, bad, folder, finite(scores))
 
@@ -195,13 +195,13 @@ def _questions(sample: Sample, root: str | None) -> Iterator[_Question]:
 
 
 def _said(
-    model: Model, questions: Sequence[_Question], root: str | None, text: str, most: int, together: int
+    model: Model, questions: Sequence[_Question], root: str | None, answers: str, most: int, together: int
 ) -> Iterator[Answer]:
     """What the model says to each question."""
     said: list[Answer] = []
     for start in range(0, len(questions), together):
         some = questions[start : start + together]
-        if text == "given":
+        if answers == "given":
             said += model.follows([(one.sample, one.number) for one in some], root=root)
         else:
             before = [replace(one.sample, turns=one.sample.turns[: one.number]) for one in some]

@@ -120,6 +120,11 @@ def family_of(model_type: str) -> Family:
         UsageError: it is not known.
     """
     known = families()
+    if model_type == "internvl_chat":
+        raise UsageError(
+            "model type 'internvl_chat' is a released InternVL directory that brings its own code; "
+            "`mmtrain import-checkpoint DIR -o DIR-hf` writes transformers' classes: name that directory"
+        )
     if model_type not in known:
         raise UsageError(
             f"model type {model_type!r} is not supported; supported: {', '.join(sorted(known))}. A processor and a chat "

@@ -57,10 +57,16 @@ def model_config(settings: Settings) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"model: {path}: no such file; expected a local model directory") from None
-    except ValueError as error:
+        if Path(settings.model).is_dir():
+            told = "expected a local model directory"
+        else:
+            told = "expected a local model directory: nothing is downloaded while training"
+        raise UsageError(f"model: {path}: no such file; {told}") from None
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"model: {path}: not JSON: {error}") from None
-    family_of(config.get("model_type", ""))
+    if not isinstance(config, dict):
+        raise UsageError(f"model: {path}: expected an object, got {type(config).__name__}")
+    family_of(str(config.get("model_type", "")))
     return config
 
 

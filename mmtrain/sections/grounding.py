@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from mmtrain.sections.base import Head, Positive, Strict, Weight
+from mmtrain.sections.base import Head, Positive, Share, Strict, Weight
 
 
 class Losses(Strict):
@@ -20,7 +20,7 @@ class Losses(Strict):
     """Focal loss of a mask's pixels; 0 leaves it out."""
     dice_scale: Weight = 1000.0
     """Both sides of the Dice fraction are divided by it; the smaller it is, the less its 1e-6 against 0/0 counts."""
-    focal_alpha: float = Field(0.25, ge=0, le=1)
+    focal_alpha: Share = 0.25
     """Weight of a mask's pixels against the background's."""
     focal_gamma: Weight = 2.0
     """How much less certain pixels count."""

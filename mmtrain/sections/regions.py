@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmtrain.sections.base import Head, Positive, Strict
+from mmtrain.sections.base import NUMBER, Head, Positive, Strict
 
 DEFAULT_TOKENS = {"tokens": 4, "clusters": 10}
 """Most tokens of an object by `Regions.merge`, as VideoRefer has them."""
@@ -26,5 +26,5 @@ class Regions(Strict):
     sampling: Literal["uniform", "fps"] = "uniform"
     """Which frames of a video are taken besides those with masks: video_frames evenly, or so many a second (at most
     video_frames, then evenly)."""
-    fps: Annotated[float, Field(gt=0)] = 1.0
+    fps: Annotated[float, Field(gt=0), NUMBER] = 1.0
     """Frames a second with `sampling: fps` (VideoRefer: ``NUM_FRAMES_PER_SECOND``)."""

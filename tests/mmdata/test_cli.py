@@ -145,3 +145,19 @@ def test_a_closed_stream_is_no_crash(home: Path, stream: str, code: int) -> None
     command = f'"{sys.executable}" -c "from mmdata.cli import main; main()" validate good.jsonl {stream}'
     done = subprocess.run(["sh", "-c", command], cwd=home, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_report_never_replaces_the_data(home: Path) -> None:
+    before = (home / "bad.jsonl").read_bytes()
+    for option in ("--output", "--write-baseline"):
+        done = mmdata("validate", "bad.jsonl", option, "bad.jsonl", cwd=home)
+        assert (done.returncode, (home / "bad.jsonl").read_bytes()) == (2, before)
+        assert "write to another file" in done.stderr
+
+
+def test_a_ledger_in_the_way_is_told_before_the_work(home: Path) -> None:
+    (home / "ledger.json").write_text("mine")
+    done = mmdata("filter", "good.jsonl", "turns > 0", "-o", "out.jsonl", "--report", "ledger.json", cwd=home)
+    assert done.returncode == 2
+    assert (home / "ledger.json").read_text() == "mine"
+    assert not (home / "out.jsonl").exists()

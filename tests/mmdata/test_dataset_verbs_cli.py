@@ -35,7 +35,7 @@ CASES = [
     ("mixture show data.txt", 0),
     ("mixture show crash.txt", 1),
     ("mixture plan data.txt", 0),
-    ("mixture plan data.txt --mode geopixel --draws 2 --json", 0),
+    ("mixture plan data.txt --mode geopixel --draws 2 --output-format json", 0),
     ("mixture plan data.txt --mode exact", 0),
     ("mixture plan lossy.txt", 1),
     ("mixture plan crash.txt", 2),
@@ -101,7 +101,7 @@ def test_exit_codes_and_no_leftovers(line: str, code: int, capsys: pytest.Captur
 
 @pytest.mark.usefixtures("home")
 def test_the_ledger_as_json_and_as_a_file(capsys: pytest.CaptureFixture[str]) -> None:
-    line = "sample bad.jsonl -n 3 -o out.jsonl --json --report report.json --rejects rest.jsonl"
+    line = "sample bad.jsonl -n 3 -o out.jsonl --output-format json --report report.json --rejects rest.jsonl"
     _, out, _ = run(line.split(), capsys)
     ledger = json.loads(out)
     assert ledger == json.loads(Path("report.json").read_text())
@@ -111,7 +111,7 @@ def test_the_ledger_as_json_and_as_a_file(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.usefixtures("home")
 def test_plan_prints_upstream_s_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(["mixture", "plan", "lossy.txt", "--json"], capsys)
+    _, out, _ = run(["mixture", "plan", "lossy.txt", "--output-format", "json"], capsys)
     share = json.loads(out)["data_sets"][0]
     assert (share["samples"], share["records"], share["distinct"]) == (2009, 3, 3)
     assert "2010" in share["warnings"][0]

@@ -47,21 +47,21 @@ ANN = "drivelm/v1_1_train_nus.json"
         (f"import drivelm {ANN} -o out --boxes internvl", 2, "drivelm takes no --boxes"),
         ("import drivelm broken.json -o out", 2, "not JSON"),
         ("import rsvqa drivelm/v1_1_train_nus.json -o out", 2, "`questions`, `answers` or `images`"),
-        (f"import drivelm {ANN} -o out --window 2 --json", 0, '"balanced": true'),
+        (f"import drivelm {ANN} -o out --window 2 --output-format json", 0, '"balanced": true'),
         (f"import drivelm {ANN} -o out --report report.json", 0, "30 records"),
-        (f"stitch --ann {ANN} --data-root nowhere -o out", 2, "no such directory"),
-        (f"stitch --ann {ANN} --data-root drivelm -o out --grid 3", 2, "expected two numbers like 3x2"),
-        (f"stitch --ann {ANN} --data-root drivelm -o out --grid 2x2", 2, "6 views do not fit"),
-        (f"stitch --ann {ANN} --data-root drivelm -o out --font broken.json", 2, "no font file"),
-        (f"stitch --ann {ANN} --data-root drivelm -o out --format gif", 2, "expected jpg or png"),
-        ("stitch --ann broken.json --data-root drivelm -o out", 2, "broken.json: record 0: expected a key"),
-        ("stitch --ann none.json --data-root drivelm -o out", 2, "none.json"),
+        (f"stitch {ANN} --media-root nowhere -o out", 2, "no such directory"),
+        (f"stitch {ANN} --media-root drivelm -o out --grid 3", 2, "expected two numbers like 3x2"),
+        (f"stitch {ANN} --media-root drivelm -o out --grid 2x2", 2, "6 views do not fit"),
+        (f"stitch {ANN} --media-root drivelm -o out --font broken.json", 2, "no font file"),
+        (f"stitch {ANN} --media-root drivelm -o out --to gif", 2, "expected jpg or png"),
+        ("stitch broken.json --media-root drivelm -o out", 2, "broken.json: record 0: expected a key"),
+        ("stitch none.json --media-root drivelm -o out", 2, "none.json"),
         (
-            "stitch --ann frames.jsonl --data-root . -o out --key views --grid 2x1 --views left,right",
+            "stitch frames.jsonl --media-root . -o out --paths-key views --grid 2x1 --views left,right",
             1,
             "no such file",
         ),
-        ("stitch --ann frames.jsonl --data-root . -o out", 2, "expected `image_paths`"),
+        ("stitch frames.jsonl --media-root . -o out", 2, "expected `image_paths`"),
         ("layout look x --preset bdd", 2, "unknown action"),
         ("layout check x --preset bdd", 2, "no such directory"),
         ("layout check drivelm --preset medicine", 2, "did you mean 'medical'"),
@@ -89,8 +89,8 @@ def test_any_grid_from_records_over_the_command_line(home, capsys):
     }
     Path("pairs.jsonl").write_text(json.dumps(row) + "\n")
     line = (
-        "stitch --ann pairs.jsonl --data-root rsvqa -o out --key views --id-key name --grid 2x1 --views right,left "
-        "--tile 256x256 --format png --font none --jobs 2"
+        "stitch pairs.jsonl --media-root rsvqa -o out --paths-key views --id-key name --grid 2x1 --views right,left "
+        "--tile 256x256 --to png --font none --jobs 2"
     )
     code, out, err = run(line, capsys)
     assert (code, "1 written" in out) == (0, True), err
@@ -101,7 +101,7 @@ def test_any_grid_from_records_over_the_command_line(home, capsys):
     for name, left in (("1.tif", 0), ("0.tif", 256)):
         tile = found.crop((left, 0, left + 256, 256))
         assert ImageChops.difference(tile, Image.open(f"rsvqa/Images_LR/{name}")).getbbox() is None
-    code, out, _ = run(line + " --json", capsys)
+    code, out, _ = run(line + " --output-format json", capsys)
     assert json.loads(out)["done"] == 1
 
 

@@ -53,7 +53,7 @@ def test_what_cannot_be_drawn_by_both_is_a_reject(
 ) -> None:
     path = geopixel_file([[[[1, 1], [9, 9]]], [[[1, 1], [9, 1], [9, 9]]]])
     with pytest.raises(SystemExit) as ended:
-        main(["raster-diff", str(path), "--json"])
+        main(["raster-diff", str(path), "--output-format", "json"])
     assert ended.value.code == 1
     found = json.loads(capsys.readouterr().out)
     assert found["masks"] == 1

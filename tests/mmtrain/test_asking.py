@@ -134,6 +134,6 @@ def test_the_picture_stands_where_the_question_says(data):
 def test_ranks_get_every_argument_but_the_number_of_them(words):
     from mmtrain.cli._ask import without
 
-    rest = ["evaluate", "m", "--limit", "2", "--batch-size", "2"]
+    rest = ["evaluate", "m", "--count", "2", "--batch-size", "2"]
     for place in range(2, len(rest) + 1, 2):
         assert without([*rest[:place], *words, *rest[place:]], "--nproc") == rest

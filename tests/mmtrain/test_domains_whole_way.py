@@ -52,7 +52,7 @@ def test_import_stitch_check_train_evaluate_and_report(tmp_path):
                 "--task",
                 "drivelm",
             ),
-            *("--data", "raw/drivelm/test.json", "--judge-ratings", "rated.jsonl", "--resamples", "0"),
+            *("--test-file", "raw/drivelm/test.json", "--judge-ratings", "rated.jsonl", "--resamples", "0"),
             *("--output-format", "json"),
         ],
         capture_output=True,

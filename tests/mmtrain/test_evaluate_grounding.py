@@ -84,7 +84,7 @@ def scored(model: Any, data: Path, output: Path, text: str, batch: int) -> tuple
         model,
         str(data),
         media_root=str(data.parent),
-        text=text,  # type: ignore[arg-type]
+        answers=text,  # type: ignore[arg-type]
         max_new_tokens=5,
         batch_size=batch,
         output=output,
@@ -158,7 +158,7 @@ def test_two_processes_print_and_write_what_one_does(data: Path, tmp_path: Path)
             "grounding",
             "--data",
             str(data),
-            "--text",
+            "--answers",
             "given",
         ]
         words += ["--media-root", str(data.parent), "-o", str(tmp_path / name), *more]

@@ -15,6 +15,7 @@ which begin with ``<`` or ``[``; texts that hold these are left open by no skele
 
 from __future__ import annotations
 
-from mmdata.converting.fast.path import FastConvert, Known
+from mmdata.converting.fast.known import Known
+from mmdata.converting.fast.path import FastConvert
 
 __all__ = ["FastConvert", "Known"]

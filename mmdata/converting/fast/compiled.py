@@ -18,7 +18,7 @@ from mmdata.converting.room import Room, private
 from mmdata.io.record import Block
 
 if TYPE_CHECKING:
-    from mmdata.converting.fast.path import Begin, Known
+    from mmdata.converting.fast.known import Begin, Known
     from mmdata.converting.fast.skeleton import Skeleton
     from mmdata.converting.fast.template import Op, Template
 

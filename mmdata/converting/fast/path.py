@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mmdata.converting.fast.known import Begin, Known
 from mmdata.converting.fast.look import Look, Outline, View, outline_of
 from mmdata.converting.fast.skeleton import NotPlain, skeleton
 from mmdata.converting.fast.spelling import Speller
@@ -20,7 +20,7 @@ from mmdata.converting.fast.template import (
     template,
     write_source,
 )
-from mmdata.encoding import CannotEncode, Note
+from mmdata.encoding import CannotEncode
 from mmdata.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,39 +48,6 @@ SHORT_RUNS = 32
 LONG_RUN = 4
 PAUSE = 256
 """Records that are translated without it then."""
-
-
-class Known:
-    """A skeleton with its template, and what it has written of the batch at hand.
-
-    Attributes:
-        quick: for records without escaped backslashes.
-        careful: for records as `orjson` writes them.
-        kind: of the output.
-        notes: what becomes of the fields of each record.
-        quotes: quotation marks around its keys and strings.
-        lines: line breaks between its tokens.
-        records: how many records of the batch it has translated.
-        written: takes the translations; None before the first one of a batch.
-    """
-
-    __slots__ = ("careful", "kind", "lines", "notes", "quick", "quotes", "records", "written")
-
-    def __init__(
-        self, quick: Write, careful: Write, kind: str, notes: list[Note], quotes: int, lines: int
-    ) -> None:
-        self.quick = quick
-        self.careful = careful
-        self.kind = kind
-        self.notes = notes
-        self.quotes = quotes
-        self.lines = lines
-        self.records = 0
-        self.written: list[bytes] | None = None
-
-
-Begin = Callable[[Known], None]
-"""Is called with what has its first record of a batch, and gives it a place to write to."""
 
 
 class FastConvert:
@@ -323,4 +290,4 @@ def _quotes(data: bytes) -> int:
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
-__all__ = ["Begin", "FastConvert", "Known"]
+__all__ = ["FastConvert"]

@@ -100,6 +100,7 @@ class Speller:
         elif self.media.root is not None and is_url(self.media.root):
             folder.asked = -(1 << 60)
         elif written.startswith(b"/"):
+            self.media.must_stay(written.decode())
             self.alike[written] = written
         return folder
 

@@ -112,14 +112,15 @@ def mask(segmentation: Any, origin: Origin, where: str) -> Mask | None:
         shape, counts = segmentation.get("size"), segmentation.get("counts")
         if isinstance(shape, list) and len(shape) == 2 and isinstance(counts, (str, list)):
             return RLEMask((shape[0], shape[1]), counts)
-    elif isinstance(segmentation, list) and all(_is_flat(flat) for flat in segmentation):
+    elif isinstance(segmentation, list) and all(map(is_flat, segmentation)):
         return PolygonMask(
             [[[flat[i], flat[i + 1]] for i in range(0, len(flat), 2)] for flat in segmentation], "coco"
         )
     raise DataError(f"{place(origin)}: {where} is neither RLE nor flat polygons")
 
 
-def _is_flat(flat: Any) -> bool:
+def is_flat(flat: Any) -> bool:
+    """Whether a value is a polygon as COCO writes one: at least three x and y in turn."""
     return (
         isinstance(flat, list)
         and len(flat) >= 6

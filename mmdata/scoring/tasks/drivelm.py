@@ -412,7 +412,7 @@ TASKS = (
         answered=answered,
         max_new_tokens=200,
         points=places,
-        needs="the challenge's test file with tags (score: --data, evaluate: --test-file)",
+        needs="the challenge's test file with tags (--test-file)",
         load=read_test,
         difference=(
             "questions about objects that the frame's first answer missed: left out / scored",

@@ -137,7 +137,7 @@ class FastPath:
         return Spelling(
             self.keys,
             frozenset(place.turns for place in turns.usual),
-            self.format.columns,
+            self.format.columns.names if self.format.columns is not None else {},
             frozenset(key for place in turns.usual for key in (place.role, place.text))
             - {self.keys.role, self.keys.text},
             str if self.content is None else self.content.type,

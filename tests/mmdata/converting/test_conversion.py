@@ -23,6 +23,7 @@ import mmdata
 from mmdata import jit, masks
 from mmdata.converting.carry import KEY
 from mmdata.converting.conversion import Conversion, convert
+from mmdata.converting.output import Output
 from mmdata.converting.targets import targets
 from mmdata.errors import UsageError
 from mmdata.format import get_format
@@ -403,6 +404,24 @@ def test_killed_run_goes_on(place: Path) -> None:
     assert not list(place.glob(".*partial*"))
 
 
+def test_a_killed_run_leaves_its_place_free(place: Path) -> None:
+    """Its workers may be in the middle of a batch: they hold the lock, and go."""
+    path = many(place, 3000)
+    code = (
+        "import mmdata.converting.processes as b; b.BATCH_BYTES = 9000\n"
+        "from mmdata.converting.conversion import convert\n"
+        f"print(convert({str(path)!r}, 'out', to='videorefer', format='geopixel', jobs=2).read)"
+    )
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    journal = place / ".out.mmdata-partial/.journal.jsonl"
+    while started.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
+        time.sleep(0.002)
+    assert started.poll() is None
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    assert convert(path, place / "out", to="videorefer", format="geopixel").read == 3000
+
+
 def test_output_is_not_overwritten(place: Path) -> None:
     path = save(place / "in.json", cases()["xcomposer"], "xcomposer")
     (place / "out").mkdir()
@@ -493,8 +512,6 @@ def plain(place: Path, count: int = 3, name: str = "talk") -> Path:
 
 def test_a_full_disk_is_one_clear_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
-
-    from mmdata.converting.output import Output
 
     monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 4000)
     path, room = plain(place, 400), [30_000]
@@ -603,9 +620,12 @@ def test_masks_become_questions(place: Path) -> None:
         assert read(place / f"back-{to}", back) == [json.loads(phrased.read_text())[0]]
 
 
-def test_one_run_at_a_time(place: Path) -> None:
+def test_one_run_at_a_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = plain(place)
+    from mmdata.converting import lock
     from mmdata.converting.lock import sole_writer
+
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
 
     with (
         sole_writer(str(place / ".out.mmdata-partial.lock"), "out"),
@@ -770,6 +790,37 @@ def test_a_data_txt_keeps_its_numbers(place: Path) -> None:
     assert {name: int(e["length"] * e["repeat_time"]) for name, e in found.items()} == {"mixed": 20, "few": 3}
 
 
+@pytest.mark.parametrize("to", ["geopixel", "internvl"])
+def test_a_source_may_be_empty(place: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = place / "empty.jsonl"
+    empty.write_text("\n")
+    report = convert([empty, plain(place)], place / "out", to=to, format="internvl")
+    assert [one["written"] for one in report.sources] == [0, 3]
+    monkeypatch.chdir(place / "out")
+    assert mmdata.validate(".").ok
+
+
+def test_a_source_whose_name_begins_with_a_dot(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The growing output has such names of its own."""
+    monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 2000)
+    path = plain(place, 60).rename(place / ".journal.json")
+    whole = convert(path, place / "whole", to="xcomposer", format="internvl")
+    assert whole.outputs[0] == "journal-image.json"
+    add = Output.append
+
+    def stop(self: Output, task: Any, part: Any, outputs: Any) -> None:
+        if part.number == 2:
+            raise KeyboardInterrupt
+        add(self, task, part, outputs)
+
+    monkeypatch.setattr(Output, "append", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert(path, place / "out", to="xcomposer", format="internvl")
+    monkeypatch.setattr(Output, "append", add)
+    convert(path, place / "out", to="xcomposer", format="internvl")
+    assert tree(place / "out") == tree(place / "whole")
+
+
 def test_ranges_of_arrays_that_begin_at_a_wrong_guess(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmdata.converting.processes.BATCH_BYTES", 3000)
     inner = [
@@ -796,3 +847,71 @@ def test_conversion_brings_no_new_warning(place: Path) -> None:
         # A box that is one pixel wide has no ring around an area: that is how it is drawn exactly.
         thin = {"G09"} if (source, to) == ("internvl", "geopixel") else set()
         assert set(report.warnings) <= had | thin, (source, to)
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("data/in.jsonl", "data"),
+        ("in.jsonl", "data"),  # the pictures lie there
+        ("in.jsonl", "data/images"),
+        ("absolute.jsonl", "data"),
+        ("in.jsonl", "link"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["keep", "copy"])
+def test_what_is_read_is_not_thrown_away(place: Path, source: str, output: str, mode: str) -> None:
+    (place / "data/images").mkdir(parents=True)
+    shutil.copy(place / "a.png", place / "data/images/a.png")
+    (place / "link").symlink_to("data")
+    record = {"image": "data/images/a.png", "conversations": talk("<image>\nWhat?", "A car.")}
+    for name in ("in.jsonl", "data/in.jsonl", "absolute.jsonl"):
+        image = str(place / record["image"]) if name == "absolute.jsonl" else record["image"]
+        (place / name).write_text(json.dumps({**record, "image": image}) + "\n")
+    before = tree(place)
+    with pytest.raises(UsageError, match="replace"):
+        convert(place / source, place / output, to="llava", force=True, media_files=mode)
+    assert tree(place) == before
+
+
+def test_the_working_directory_is_not_replaced(place: Path) -> None:
+    path = plain(place)
+    (place / "sub").mkdir()
+    (place / "sub/mine.txt").write_text("x")
+    os.chdir(place / "sub")
+    with pytest.raises(UsageError, match="working directory"):
+        convert(path, ".", to="llava", force=True)
+    assert (place / "sub/mine.txt").exists()
+
+
+@pytest.mark.parametrize("mode", ["link", "copy"])
+def test_a_linked_picture_keeps_its_name(place: Path, mode: str) -> None:
+    """As in a cache of downloads, whose files are named by their content and have no ending."""
+    (place / "blobs").mkdir()
+    (place / "a.png").rename(place / "blobs/0123abcd")
+    (place / "a.png").symlink_to("blobs/0123abcd")
+    report = convert(plain(place), place / "out", to="llava", media_files=mode)
+    for record in read(place / "out", report):
+        assert record["image"].endswith("/a.png")
+        assert (place / "out" / record["image"]).read_bytes() == (place / "blobs/0123abcd").read_bytes()
+
+
+def test_a_plan_copies_no_media(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = place / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    path = save(place / "in.json", cases()["geopixel"], "geopixel")
+    most = 0
+    write = Output.append
+
+    def look(self: Output, *given: Any) -> None:
+        nonlocal most
+        write(self, *given)
+        most = max(most, sum(one.is_file() for one in scratch.rglob("*")))
+
+    monkeypatch.setattr(Output, "append", look)
+    planned = convert(path, place / "no/out", to="geopixel", media_files="copy", plan=True)
+    assert (most, list(scratch.iterdir()), (place / "no").exists()) == (0, [], False)
+    done = convert(path, place / "no/out", to="geopixel", media_files="copy")
+    assert planned.fields == done.fields
+    assert planned.sources == done.sources

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdata.io.read import open_source, range_holds
+from mmdata.io.read import open_source
 from mmdata.io.record import RawRecord
+from mmdata.io.source import range_holds
 
 Read = Callable[..., Any]
 

@@ -17,8 +17,9 @@ import pytest
 import zstandard
 
 from mmdata.errors import UsageError
-from mmdata.io.read import BLOCK_BYTES, open_source
+from mmdata.io.read import open_source
 from mmdata.io.record import Problem, RawRecord
+from mmdata.io.source import BLOCK_BYTES
 
 RECORDS = [{"id": i, "text": "line\u2028 é" * 9} for i in range(300)]
 ARRAY = json.dumps(RECORDS, indent=1).encode()

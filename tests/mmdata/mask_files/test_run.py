@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmdata.cli import main
 from mmdata.errors import MMDataError, UsageError
 from mmdata.mask_files import rasterize_file
 from mmdata.mask_files.run import _Job
+from mmdata.raster_diff import raster_diff
 
 File = Callable[..., Path]
 SQUARE = [[10, 10], [30, 10], [30, 30], [10, 30]]
@@ -152,6 +154,43 @@ def test_a_finished_directory_is_left_alone_or_mended(geopixel_file: File) -> No
     Path("out/000001.png").unlink()
     assert not rasterize_file(path, "out").up_to_date
     assert Path("out/000001.png").exists()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_cannot_be_read_leaves_the_directory_as_it_was(geopixel_file: File, force: bool) -> None:
+    Path("broken.parquet").write_bytes(b"PAR1" + b"x" * 300 + b"PAR1")
+    with pytest.raises(UsageError, match="Parquet"):
+        rasterize_file("broken.parquet", "new", overwrite=force)
+    assert not Path("new").exists()
+    rasterize_file(str(geopixel_file()), "out")
+    before = {p.name: p.read_bytes() for p in Path("out").iterdir()}
+    with pytest.raises(UsageError):
+        rasterize_file("broken.parquet", "out", overwrite=force)
+    assert {p.name: p.read_bytes() for p in Path("out").iterdir()} == before
+
+
+def test_what_lies_between_records_is_named(geopixel_file: File, capsys: pytest.CaptureFixture[str]) -> None:
+    path = geopixel_file(records=2)
+    path.write_text(path.read_text().replace('}, {"image', '} a line from a log, {"image', 1))
+    for again in (False, True):
+        summary = rasterize_file(str(path), "out")
+        assert (summary.written, summary.up_to_date, summary.clean) == (2, again, False)
+        (told,) = summary.between
+        assert told.startswith("byte ")
+    assert index("out")["between_records"] == [told]
+    for verb in (["rasterize", str(path), "-o", "out"], ["raster-diff", str(path)]):
+        with pytest.raises(SystemExit) as ended:
+            main(verb)
+        assert ended.value.code == 1
+        assert told in capsys.readouterr().err
+
+
+def test_the_missing_end_of_a_compressed_file_is_named(geopixel_file: File) -> None:
+    text = geopixel_file([], records=500).read_bytes()
+    Path("cut.json.gz").write_bytes(gzip.compress(text)[:-40])
+    found = raster_diff("cut.json.gz", format="geopixel")
+    assert any("gzip" in told for told in found.between), found.between
+    assert not found.clean
 
 
 def test_other_settings_need_overwrite(geopixel_file: File) -> None:

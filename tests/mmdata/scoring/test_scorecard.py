@@ -86,7 +86,7 @@ def test_no_such_file_task_or_data(predictions):
         score_file("nothing.json", "rsvqa-hr-test1")
     with pytest.raises(UnknownName, match="did you mean"):
         score_file(str(predictions), "rsvqa-l")
-    with pytest.raises(UsageError, match="leave --data out"):
+    with pytest.raises(UsageError, match="leave --test-file out"):
         score_file(str(predictions), "rsvqa-hr-test1", data="x")
     with pytest.raises(UsageError, match="cannot be scored without"):
         score_file(str(predictions), "drivelm")
