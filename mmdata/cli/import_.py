@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,7 +9,6 @@ import typer
 from mmdata.cli.options import Force, MediaRoot, OutputFormat, Report, wants_json
 
 NAME = "import"
-_SHOWN = 10
 
 
 def command(
@@ -57,7 +55,9 @@ def command(
     """Write annotations of other projects as InternVL records; everything read is written or named."""
     import json
 
-    from mmdata.cli.tables import print_json, table
+    from mmdata.cli.import_output import print_ledger
+    from mmdata.cli.tables import print_json
+    from mmdata.dataset_ops.stream import check_output
     from mmdata.errors import UsageError
     from mmdata.importing import ImportOptions, import_files, importers
     from mmdata.mixing.files import write_mixture
@@ -72,6 +72,8 @@ def command(
         raise UsageError(f"name the files to import: {importers()[importer].files}")
     if output is None:
         raise UsageError("say where to write: -o DIR")
+    if report is not None:
+        check_output(report, inputs=paths, force=force)
     options = ImportOptions(
         name=name,
         purpose=purpose,  # type: ignore[arg-type]  # other words are refused by name
@@ -95,25 +97,5 @@ def command(
     if as_json:
         print_json(ledger.to_dict())
         return ledger.exit_code
-    for file, count in ledger.files.items():
-        print(f"{output}/{file}: {count:,} records")
-    rows = [
-        (
-            kind,
-            ledger.read[kind],
-            ledger.written[kind],
-            sum(n for (k, _), n in ledger.left.items() if k == kind),
-        )
-        for kind in ledger.read
-    ]
-    table(("", "read", "written", "left out"), rows)
-    for key, value in ledger.facts.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        print(f"  {key.replace('_', ' ')}: {shown}")
-    for (kind, reason), count in sorted(ledger.left.items()):
-        print(f"left out: {count} {kind}: {reason}", file=sys.stderr)
-        for left in [one for one in ledger.named if (one.kind, one.reason) == (kind, reason)][:_SHOWN]:
-            print(f"  {left.place}{': ' + left.detail if left.detail else ''}", file=sys.stderr)
-    for reason, (count, first) in ledger.notes.items():
-        print(f"note: {reason}: {count} times, first {first}", file=sys.stderr)
+    print_ledger(ledger, output)
     return ledger.exit_code

@@ -26,6 +26,7 @@ def ask_and_score(
     max_new_tokens: int | None,
     dtype: str | None,
     nproc: int,
+    as_document: bool,
 ) -> int:
     """Ask all questions, on several ranks where wanted, then score the answers as `mmtrain score` does."""
     from mmdata.io.writer import atomic_writer
@@ -54,7 +55,7 @@ def ask_and_score(
         return 0
     ways = [way for way in WAYS if scorer in (way, "both")]
     card = score_file(str(asked.predictions), task.name, data=test_file, ways=ways)
-    print(as_text(card), end="")
+    print(as_json(card) if as_document else as_text(card), end="")
     with atomic_writer(str(Path(output) / "scores.json")) as file:
         file.write(as_json(card).encode())
     return 0

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmtrain.evaluate.results import Evaluated
 
 
 def score_file_task(
@@ -17,6 +20,8 @@ def score_file_task(
     max_new_tokens: int,
     dtype: str | None,
     options: dict[str, Any],
+    *,
+    as_document: bool,
 ) -> int:
     """A task on a data file, for which `mmtrain.evaluate` has a module: ask, print the scores, give the exit code."""
     from mmtrain.cli._ask import ended, on_ranks
@@ -42,12 +47,25 @@ def score_file_task(
     )
     if rank:
         return 0
-    print(json.dumps(found.told, indent=1))
+    print(json.dumps(found.told, indent=1) + "\n" if as_document else _as_text(found), end="")
     for problem in found.bad:
         print(f"mmtrain: left out: {problem}", file=sys.stderr)
     if found.folder is not None:
         print(f"mmtrain: written: {found.folder}", file=sys.stderr)
     return ended(bool(found.bad))
+
+
+def _as_text(found: Evaluated) -> str:
+    from mmtrain.cli._scores import as_text
+
+    if hasattr(found.scores, "cards"):  # of a task that `mmtrain score` knows
+        return as_text(found.scores)
+    rows = [(name, value) for name, value in found.told.items() if not isinstance(value, (dict, list))]
+    shown = [
+        (name, "-" if value is None else f"{value:.4f}" if isinstance(value, float) else value)
+        for name, value in rows
+    ]
+    return "".join(f"{name:<16} {value}\n" for name, value in shown)
 
 
 def _readable(task: str, data: str, options: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli.options import Format, MediaRoot
+from mmdata.cli.options import Format, MediaRoot, OutputFormat, wants_json
 from mmtrain.cli._options import Dtype, Model, TestFile, check_dtype
 
 NAME = "evaluate"
@@ -68,6 +68,7 @@ def command(
         typer.Option(min=1, help="An answer ends there at the latest; otherwise as published, else 512."),
     ] = None,
     dtype: Dtype = None,
+    output_format: OutputFormat = "text",
 ) -> int:
     """Ask an exported model and score its answers.
 
@@ -82,6 +83,7 @@ def command(
     from mmtrain.evaluate.choices import options_of
 
     check_dtype(dtype)
+    as_document = wants_json(output_format)
     given = {
         "media_root": media_root,
         "format": format,
@@ -94,7 +96,9 @@ def command(
     }
     options = options_of(task, given)
     if task in TASKS:
-        return score_file_task(model, task, data, output, count, max_new_tokens or 512, dtype, options)
+        return score_file_task(
+            model, task, data, output, count, max_new_tokens or 512, dtype, options, as_document=as_document
+        )
     if output is None:
         raise UsageError(
             "--output DIR: the answers need a place, so that a run can go on where it was stopped"
@@ -111,4 +115,5 @@ def command(
         max_new_tokens=max_new_tokens,
         dtype=dtype,
         nproc=nproc or 1,
+        as_document=as_document,
     )

@@ -111,7 +111,13 @@ def evaluate(
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / PREDICTIONS, whole.grounded)
         write_json(folder / PLAIN, whole.plain)
-        told = {"task": "grounding", "data": data, "answers": answers, **finite(scores), "bad": bad}
+        told = {
+            "task": "grounding",
+            "data": data,
+            "given_answers": answers == "given",
+            **finite(scores),
+            "bad": bad,
+        }
         write_json(folder / SCORES, told)
     return Evaluated(scores, bad, folder, finite(scores))
 

@@ -146,8 +146,7 @@ def test_any_file(
         left = set(os.listdir(hostile)) - before
         if code not in (0, 1, 2) or (code == 2 and (len(told) != 1 or not told[0].startswith("mmdata: "))):
             wrong.append((place[:40], code, told[-2:]))
-        resumed = {"out"} if verb.startswith("rasterize") else set()  # what it goes on with when run again
-        if left - {"out", "out.json", "out.jsonl"} or (code == 2 and left - resumed):
+        if left - {"out", "out.json", "out.jsonl"} or (code == 2 and left):
             wrong.append((place[:40], code, sorted(left)))
         for name in left & {"out.json"}:
             json.loads((hostile / name).read_bytes())

@@ -137,3 +137,15 @@ def test_ranks_get_every_argument_but_the_number_of_them(words):
     rest = ["evaluate", "m", "--count", "2", "--batch-size", "2"]
     for place in range(2, len(rest) + 1, 2):
         assert without([*rest[:place], *words, *rest[place:]], "--nproc") == rest
+
+
+def test_scores_of_a_data_file_are_printed_a_line_each() -> None:
+    from mmtrain.cli._file_task import _as_text
+    from mmtrain.evaluate.results import Evaluated
+
+    text = _as_text(Evaluated(None, [], None, {"ciou": 0.5, "missing": 3, "ap50": None, "bad": ["x"]}))
+    assert [line.split() for line in text.splitlines()] == [
+        ["ciou", "0.5000"],
+        ["missing", "3"],
+        ["ap50", "-"],
+    ]

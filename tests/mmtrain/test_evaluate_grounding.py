@@ -161,7 +161,15 @@ def test_two_processes_print_and_write_what_one_does(data: Path, tmp_path: Path)
             "--answers",
             "given",
         ]
-        words += ["--media-root", str(data.parent), "-o", str(tmp_path / name), *more]
+        words += [
+            "--output-format",
+            "json",
+            "--media-root",
+            str(data.parent),
+            "-o",
+            str(tmp_path / name),
+            *more,
+        ]
         done = subprocess.run(
             [sys.executable, "-m", "mmtrain", *words],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
