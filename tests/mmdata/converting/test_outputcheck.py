@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import orjson
@@ -20,13 +22,13 @@ from mmdata.validating.recordcheck import RecordChecker
 RNG = random.Random(3)
 
 
-def boxed(number: int) -> dict[str, object]:
+def boxed(number: int) -> dict[str, Any]:
     """An InternVL record with boxes, some of them wrong, some with other faults."""
     box = [RNG.randrange(1001) for _ in range(4)] if number % 3 == 0 else [1, 2, 30, 40]
     text = f"<ref>it</ref><box>[{box}]</box>" + RNG.choice(
         ["", "", "", "<ref>", "<box>[[0.1,0.2,0.3,0.4]]</box>"]
     )
-    record: dict[str, object] = {
+    record: dict[str, Any] = {
         "id": number,
         "image": "a.png",
         "conversations": [
@@ -41,11 +43,11 @@ def boxed(number: int) -> dict[str, object]:
     return record
 
 
-def masked(number: int) -> dict[str, object]:
+def masked(number: int) -> dict[str, Any]:
     """A GeoPixel record with an RLE, some of them empty or cut off."""
     pixels = np.zeros((30, 40), np.uint8)
     pixels[3:9, 4 : 4 + RNG.randrange(9)] = 1
-    found = dict(masks.encode(pixels))
+    found: dict[str, Any] = dict(masks.encode(pixels))
     if number % 4 == 3:
         found["counts"] = found["counts"][:-1] + RNG.choice("00ol1")
     answer = "<p> it </p> [SEG]" + (" [SEG]" if number % 9 == 8 else "")
@@ -54,7 +56,9 @@ def masked(number: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("name", "make"), [("internvl", boxed), ("geopixel", masked)])
-def test_every_fault_is_found_before_and_after_the_guards_were_asked_one_by_one(name, make, monkeypatch):
+def test_every_fault_is_found_before_and_after_the_guards_were_asked_one_by_one(
+    name: str, make: Callable[[int], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outputcheck, "FLAGGED", 10)
     format = get_format(name)
     dataset, options, checks = DataSet("data", format), Options(media="none"), list(selected(name))
