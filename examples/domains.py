@@ -44,7 +44,7 @@ DATA = {
 mmdata layout init TREE --preset drivelm
 mmdata import drivelm raw/drivelm/v1_1_train_nus.json -o TREE/train_data --name drivelm_train
 mmdata import drivelm raw/drivelm/v1_1_train_nus.json -o TREE/val --name drivelm_val
-mmdata stitch raw/drivelm/v1_1_train_nus.json --media-root TREE/images/drivelm -o TREE/images/drivelm/stitch
+mmdata stitch --ann raw/drivelm/v1_1_train_nus.json --data-root TREE/images/drivelm -o TREE/images/drivelm/stitch
 mmdata import drivelm raw/drivelm/v1_1_train_nus.json -o windows --window 2 --ask every
 mmdata meta add TREE/train_meta/internvl_1_2_finetune_drivelm.json windows --annotation windows/drivelm.jsonl --root TREE/images/drivelm/stitch
 mmdata meta check TREE/train_meta/internvl_1_2_finetune_drivelm.json

@@ -33,8 +33,9 @@ def command(
     relative_to: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the trainer starts relative paths from.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would happen; write and start nothing.")
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Say what would be kept, approximated, carried, lost; write nothing."),
     ] = False,
     force: Force = False,
     invert: Annotated[
@@ -61,11 +62,11 @@ def command(
         media_files=media_files,
         relative_to=relative_to,
         force=force,
-        plan=dry_run,
+        plan=plan,
         invert=invert,
         template=target_template,
         dialogue=dialogue,
         shard_bytes=shard_size << 20,
     )
-    print(report.summary(), file=sys.stdout if dry_run else sys.stderr)
+    print(report.summary(), file=sys.stdout if plan else sys.stderr)
     return report.exit_code

@@ -1,4 +1,4 @@
-"""`mmdata stitch FILE --media-root DIR -o DIR`: several views of one moment in one picture."""
+"""`mmdata stitch --ann FILE --data-root DIR -o DIR`: several views of one moment in one picture."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from typing import Annotated
 
 import typer
 
-from mmdata.cli.options import Force, Jobs, MediaRoot, OutputDir, OutputFormat, wants_json
+from mmdata.cli.options import Force, Jobs, OutputDir, OutputFormat, wants_json
 
 NAME = "stitch"
 _SHOWN = 20
 
 
 def command(
-    path: Annotated[
+    ann: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="DriveLM's annotation, or a file of records with paths by view."),
+        typer.Option(
+            "--ann", metavar="FILE", help="DriveLM's annotation, or a file of records with paths by view."
+        ),
     ],
     output: OutputDir,
-    media_root: MediaRoot = None,
+    data_root: Annotated[
+        str,
+        typer.Option("--data-root", metavar="DIR", help="Directory that the annotation's paths start from."),
+    ] = ".",
     grid: Annotated[str, typer.Option(help="Columns x rows.")] = "3x2",
     views: Annotated[
         str | None,
@@ -49,16 +54,15 @@ def command(
     from mmdata.stitching.run import Stitcher, stitch
 
     as_json = wants_json(output_format)
-    root = media_root or "."
-    if not os.path.isdir(root):
-        raise UsageError(f"{root}: no such directory")
+    if not os.path.isdir(data_root):
+        raise UsageError(f"{data_root}: no such directory")
     names = DRIVELM.views if views is None else tuple(name.strip() for name in views.split(","))
     columns, rows = _pair(grid, "--grid")
     canvas = Canvas(columns, rows, names, _pair(tile, "--tile"))
-    stitcher = Stitcher(canvas, root, output, font, to, quality, force)
+    stitcher = Stitcher(canvas, data_root, output, font, to, quality, force)
     with terminal_progress(counting=True) as progress:
         report = stitch(
-            read_frames(path, key=paths_key, id_key=id_key),
+            read_frames(ann, key=paths_key, id_key=id_key),
             stitcher,
             jobs=jobs or os.cpu_count() or 1,
             progress=progress,

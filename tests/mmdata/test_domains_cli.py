@@ -49,19 +49,19 @@ ANN = "drivelm/v1_1_train_nus.json"
         ("import rsvqa drivelm/v1_1_train_nus.json -o out", 2, "`questions`, `answers` or `images`"),
         (f"import drivelm {ANN} -o out --window 2 --output-format json", 0, '"balanced": true'),
         (f"import drivelm {ANN} -o out --report report.json", 0, "30 records"),
-        (f"stitch {ANN} --media-root nowhere -o out", 2, "no such directory"),
-        (f"stitch {ANN} --media-root drivelm -o out --grid 3", 2, "expected two numbers like 3x2"),
-        (f"stitch {ANN} --media-root drivelm -o out --grid 2x2", 2, "6 views do not fit"),
-        (f"stitch {ANN} --media-root drivelm -o out --font broken.json", 2, "no font file"),
-        (f"stitch {ANN} --media-root drivelm -o out --to gif", 2, "expected jpg or png"),
-        ("stitch broken.json --media-root drivelm -o out", 2, "broken.json: record 0: expected a key"),
-        ("stitch none.json --media-root drivelm -o out", 2, "none.json"),
+        (f"stitch --ann {ANN} --data-root nowhere -o out", 2, "no such directory"),
+        (f"stitch --ann {ANN} --data-root drivelm -o out --grid 3", 2, "expected two numbers like 3x2"),
+        (f"stitch --ann {ANN} --data-root drivelm -o out --grid 2x2", 2, "6 views do not fit"),
+        (f"stitch --ann {ANN} --data-root drivelm -o out --font broken.json", 2, "no font file"),
+        (f"stitch --ann {ANN} --data-root drivelm -o out --to gif", 2, "expected jpg or png"),
+        ("stitch --ann broken.json --data-root drivelm -o out", 2, "broken.json: record 0: expected a key"),
+        ("stitch --ann none.json --data-root drivelm -o out", 2, "none.json"),
         (
-            "stitch frames.jsonl --media-root . -o out --paths-key views --grid 2x1 --views left,right",
+            "stitch --ann frames.jsonl --data-root . -o out --paths-key views --grid 2x1 --views left,right",
             1,
             "no such file",
         ),
-        ("stitch frames.jsonl --media-root . -o out", 2, "expected `image_paths`"),
+        ("stitch --ann frames.jsonl --data-root . -o out", 2, "expected `image_paths`"),
         ("layout look x --preset bdd", 2, "unknown action"),
         ("layout check x --preset bdd", 2, "no such directory"),
         ("layout check drivelm --preset medicine", 2, "did you mean 'medical'"),
@@ -89,7 +89,7 @@ def test_any_grid_from_records_over_the_command_line(home, capsys):
     }
     Path("pairs.jsonl").write_text(json.dumps(row) + "\n")
     line = (
-        "stitch pairs.jsonl --media-root rsvqa -o out --paths-key views --id-key name --grid 2x1 --views right,left "
+        "stitch --ann pairs.jsonl --data-root rsvqa -o out --paths-key views --id-key name --grid 2x1 --views right,left "
         "--tile 256x256 --to png --font none --jobs 2"
     )
     code, out, err = run(line, capsys)

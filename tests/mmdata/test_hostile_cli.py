@@ -100,7 +100,7 @@ VERBS: dict[str, list[str]] = {
     "meta": ["meta", "check", "{}"],
     "import drivelm": ["import", "drivelm", "{}", "-o", "out"],
     "import geochat": ["import", "geochat", "{}", "-o", "out"],
-    "stitch": ["stitch", "{}", "-o", "out"],
+    "stitch": ["stitch", "--ann", "{}", "-o", "out"],
 }
 
 
