@@ -35,12 +35,11 @@ def main(runs: int = 3) -> None:
     title = "InternVL JSONL, 200 MB, to XComposer, output checks on"
     show(f"{title}: wall clock", compare([*ONE, *TWO], path, runs=runs), base="json")
     _show_cpu(f"{title}: CPU time, loading numba and the kernel included", ONE, path, runs)
-    for title, path in masked(400).items():
-        show(
-            f"{title}, to InternVL (boxes)",
-            compare(["json_convert", "mmdata_convert", "mmdata_convert_2"], path, runs=runs),
-            base="json",
-        )
+    for title, path in masked(2000).items():
+        title = f"{title}, 2000 records to InternVL (boxes)"
+        rivals = ["json_convert", "mmdata_convert", "mmdata_convert_plain"]
+        show(title, compare([*rivals, "mmdata_convert_2"], path, runs=runs), base="json")
+        _show_cpu(f"{title}: CPU time, loading numba included", rivals, path, runs)
     print("\npeak resident memory, MiB")
     for gigabytes in (1, 2):
         # The peak of a process counts in those that it starts, so the file is made by one that starts none.
@@ -77,7 +76,7 @@ def masked(count: int) -> dict[str, Path]:
 
     from mmdata import masks
 
-    folder = DATA / "masked"
+    folder = DATA / f"masked-{count}"
     paths = {
         "GeoPixel, RLE": folder / "rle.json",
         "GeoPixel, polygons": folder / "polygons.json",

@@ -258,34 +258,26 @@ class Encoding:
     def extent(self, object: int, frame: str = "") -> tuple[Box | None, int]:
         """Box of the mask's pixels, right and bottom one past the last pixel (None where no pixel is set), and their number.
 
-        Worked out from what the mask is: the pixels of rings are looked at where they were drawn, runs are read once.
+        Worked out from what the mask is: no more is drawn of rings than they need, runs are read once.
 
         Raises:
             DataError: the mask cannot be drawn.
         """
         mask = self.mask(object, frame)
-        drawn = isinstance(mask, PolygonMask) and (object, frame) not in self._rles
-        if isinstance(mask, PolygonMask) and drawn and mask.rule == "coco":
-            from mmdata.masks.ring_extent import coco_extent
+        if isinstance(mask, PolygonMask) and (object, frame) not in self._rles:
+            from mmdata.masks.ring_extent import coco_extent, opencv_extent
 
-            (left, top, width, height), pixels_set = coco_extent(
-                self.source_rings(mask), self.canvas(object, frame)
-            )
-            return (left, top, left + width, top + height) if width else None, pixels_set
-        import numpy as np
-
-        from mmdata import masks
+            told = coco_extent if mask.rule == "coco" else opencv_extent
+            (left, top, width, height), pixels = told(self.source_rings(mask), self.canvas(object, frame))
+            return (left, top, left + width, top + height) if width else None, pixels
         from mmdata.masks.rle import extent
 
-        if isinstance(mask, PolygonMask) and drawn:
-            pixels = masks.rasterize(self.source_rings(mask), self.canvas(object, frame), mask.rule)
-            return masks.box(pixels, "xyxy"), int(np.count_nonzero(pixels))
         if isinstance(mask, RLEMask):
             found = {"size": list(mask.size), "counts": mask.counts}
         else:
             found = self.rle(object, frame)
-        (left, top, width, height), pixels_set = extent(found)
-        return (left, top, left + width, top + height) if width else None, pixels_set
+        (left, top, width, height), pixels = extent(found)
+        return (left, top, left + width, top + height) if width else None, pixels
 
     def box_xyxy(self, object: int, frame: str = "") -> Box | None:
         """The box that `extent` gives."""

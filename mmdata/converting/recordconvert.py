@@ -13,17 +13,16 @@ from mmdata.containers import media_mode
 from mmdata.converting import carry
 from mmdata.converting.exactness import inexactness
 from mmdata.converting.media import SCRATCH, MediaPaths
+from mmdata.converting.outputcheck import OutputCheck
 from mmdata.converting.targets import target
 from mmdata.converting.task import Task
 from mmdata.encoding import CannotEncode, Encoding, Note
 from mmdata.errors import DataError
-from mmdata.finding import Finding
 from mmdata.format import Format, all_formats, get_format
 from mmdata.formats._shared.decode import place
 from mmdata.io.record import RawRecord
+from mmdata.masks.kept_runs import runs_kept
 from mmdata.media.members import is_member
-from mmdata.validating.fastpath import DECODE_ERRORS, FastPath
-from mmdata.validating.recordcheck import RecordChecker
 from schemas.sample import BoxMask, Origin, Sample
 
 
@@ -39,15 +38,6 @@ def replaced(record: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, A
             place = place[key]
         place[int(last) if isinstance(place, list) else last] = text
     return result
-
-
-class _OutputChecker(RecordChecker):
-    """Checks what was just written by us, in whose text nothing is odd."""
-
-    def oddities(self, raw: RawRecord) -> list[Finding]:
-        """None."""
-        del raw
-        return []
 
 
 @dataclass(slots=True)
@@ -83,13 +73,10 @@ class RecordConverter:
         self.format, self.encoder = target(task.to)
         checks = list(selected(self.format.name))
         options = Options(media="none", media_root=task.folder, template=task.options.template)  # type: ignore[arg-type]
-        self.checker = _OutputChecker(DataSet(task.path, self.format), checks, options)
         if task.base != task.output:
             # Paths start from elsewhere, so the polygon files just written are not where the record says, yet.
-            self.checker.by_stage["sidecar"] = []
             checks = [check for check in checks if check.stage != "sidecar"]
-        self.usable = True
-        self.fast = FastPath(self.format, checks, options, load_sidecar=self.checker.load_sidecar)
+        self.check = OutputCheck(DataSet(task.path, self.format), checks, options)
         self.media = MediaPaths(
             root=task.root,
             named_in=task.listed_in or task.path,
@@ -117,7 +104,8 @@ class RecordConverter:
         if not isinstance(value, dict):
             return Outcome(code="not-a-record", reason="expected an object")
         try:
-            return self._convert(value, raw)
+            with runs_kept():
+                return self._convert(value, raw)
         except CannotEncode as error:
             return Outcome(code=error.code, reason=str(error))
         except DataError as error:
@@ -307,33 +295,12 @@ class RecordConverter:
 
     def _checked(self, record: dict[str, Any], notes: list[Note], raw: RawRecord) -> Outcome:
         data = orjson.dumps(record)
-        if self.surely_clean(data):
-            return Outcome(kind=self.format.kind(record), data=data, notes=notes)
-        result = self.checker.check(RawRecord(raw.index, 0, data, None))
-        for finding in result.findings:
-            if finding.severity == "error":
-                return Outcome(code=finding.code, reason=finding.message, notes=notes)
-        warnings = tuple(finding.code for finding in result.findings if finding.severity == "warning")
+        faults = self.check.faults(record, data, raw.index)
+        for code, severity, message in faults:
+            if severity == "error":
+                return Outcome(code=code, reason=message, notes=notes)
+        warnings = tuple(code for code, severity, _ in faults if severity == "warning")
         return Outcome(kind=self.format.kind(record), data=data, notes=notes, warnings=warnings)
-
-    @property
-    def checks_have_guards(self) -> bool:
-        """Whether guards alone can accept a record of the target."""
-        return not self.fast.always and self.usable
-
-    def surely_clean(self, data: bytes) -> bool:
-        """Whether the guards of all checks pass the record; where they flag it, the checks themselves decide."""
-        while self.checks_have_guards:
-            try:
-                return self.fast.accept(self.fast.decode(data)) is not None
-            except DECODE_ERRORS as error:
-                try:
-                    if not self.fast.learn(error):
-                        return False
-                except ValueError:
-                    # A key that msgspec has no field name for, such as one with a control character.
-                    self.usable = False
-        return False
 
     def _write(self, content: bytes, suffix: str, start: int) -> str:
         """A file beside the record that begins at byte `start`: the same name, whoever reads whichever part of the source."""

@@ -12,12 +12,12 @@ from mmdata.errors import UnknownName
 from mmdata.masks.contours import to_rings
 from mmdata.masks.flat_polygons import flat_faults
 from mmdata.masks.picture_rings import ObjectRings
-from mmdata.masks.raster import checked_size, coco_points, rasterize
+from mmdata.masks.raster import checked_size, coco_points, opencv_part, rasterize
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
 from mmdata.masks.ring_extent import walked
 from mmdata.masks.rle import LIMIT_PIXELS, bbox_xywh
 from mmdata.masks.rle_decode import decode
-from mmdata.masks.rle_encode import RLE, as_mask, encode
+from mmdata.masks.rle_encode import RLE, as_mask, encode, encode_part
 from schemas.sample import RasterRule
 
 BoxForm = Literal["xywh", "xyxy", "xyxy-inclusive"]
@@ -40,6 +40,9 @@ def rings_to_rle(
         )
         if found is not None:
             return {"size": [height, width], "counts": found["counts"].decode("ascii")}
+    elif rule == "opencv":
+        left, top, part = opencv_part(rings, size, limit_pixels=limit_pixels)
+        return encode_part(part, left, top, checked_size(size, limit_pixels))
     return encode(rasterize(rings, size, rule, limit_pixels=limit_pixels))
 
 

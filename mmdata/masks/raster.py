@@ -32,6 +32,9 @@ Mask: TypeAlias = NDArray[np.uint8]
 # Below both, pycocotools' own walk is done before numpy has begun.
 _SMALL_CANVAS, _SHORT_BOUNDARY = 1 << 19, 50_000
 
+_DRAWN_EXACTLY = 1 << 15
+"""Coordinates up to which OpenCV's fixed point surely has room: no pixel is set outside the box of the points."""
+
 
 def rasterize(
     rings: Rings, size: tuple[int, int], rule: RasterRule, *, limit_pixels: int = LIMIT_PIXELS
@@ -82,6 +85,50 @@ def _opencv(rings: Rings, height: int, width: int) -> Mask:
     for points in drawable:
         cv2.fillPoly(canvas, [points], 1)
     return canvas
+
+
+def opencv_part(
+    rings: Rings, size: tuple[int, int], *, limit_pixels: int = LIMIT_PIXELS
+) -> tuple[int, int, Mask]:
+    """What `rasterize` draws by the rule ``opencv``, without the rest of the canvas: left, top and the pixels from there.
+
+    Rings that lie on the canvas are drawn on no more of it than they need. OpenCV walks in whole pixels and fixed point
+    from each ring's own points, so that it draws the same wherever they lie; where the canvas cuts a ring, its edges are
+    cut too, and may bend: such rings are drawn on all of it.
+
+    Args:
+        rings: as for `rasterize`.
+        size: (height, width) in pixels.
+        limit_pixels: largest ``height * width`` accepted.
+
+    Returns:
+        Left and top of the part, pixels, and uint8 (h, w) of 0 and 1, C-contiguous, outside of which no pixel is set; h
+        and w may be 0.
+
+    Raises:
+        RingError: as `rasterize`.
+        DataError: as `rasterize`.
+    """
+    import cv2
+
+    height, width = checked_size(size, limit_pixels)
+    drawable = [opencv_points(ring, number) for number, ring in enumerate(as_sequence(rings))]
+    if not drawable:
+        return 0, 0, np.zeros((0, 0), np.uint8)
+    points = drawable[0] if len(drawable) == 1 else np.concatenate(drawable)
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    whole = left < 0 or top < 0 or right >= width or bottom >= height
+    if min(left, top) < -_DRAWN_EXACTLY or max(right, bottom) > _DRAWN_EXACTLY:
+        whole, left, top, right, bottom = True, 0, 0, width, height
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = min(right + 1, width), min(bottom + 1, height)
+    if left >= right or top >= bottom:
+        return 0, 0, np.zeros((0, 0), np.uint8)
+    canvas = np.zeros((height, width) if whole else (bottom - top, right - left), np.uint8)
+    offset = (0, 0) if whole else (-left, -top)
+    for ring in drawable:
+        cv2.fillPoly(canvas, [ring], 1, offset=offset)
+    return left, top, np.ascontiguousarray(canvas[top:bottom, left:right]) if whole else canvas
 
 
 def opencv_points(ring: object, number: int = 0) -> NDArray[np.int32]:

@@ -1,4 +1,4 @@
-"""What rings cover by pycocotools' rule, told without the pixels: the RLE, or its box and the number of pixels."""
+"""What rings cover, told without all the pixels: its box and the number of pixels, by pycocotools' rule the RLE too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmdata.masks.coco_fill import coco_spans
 from mmdata.masks.picture_rings import ObjectRings
-from mmdata.masks.raster import checked_size, coco_points
+from mmdata.masks.raster import checked_size, coco_points, opencv_part
 from mmdata.masks.ring_arrays import Rings, as_sequence
 from mmdata.masks.rle import box_of_spans
 from mmdata.masks.spans import deeper
@@ -47,6 +47,31 @@ def coco_extent(rings: Rings, size: tuple[int, int]) -> tuple[tuple[int, int, in
     return box_of_spans(height, start, end), int((end - start).sum())
 
 
+def opencv_extent(rings: Rings, size: tuple[int, int]) -> tuple[tuple[int, int, int, int], int]:
+    """The same by the rule ``opencv``; only the part of the canvas where the rings lie is drawn.
+
+    Args:
+        rings: each a sequence of [x, y] or an array (n, 2), pixels, y down.
+        size: (height, width) in pixels. Points may lie outside.
+
+    Raises:
+        RingError: OpenCV cannot draw a ring.
+        DataError: `size` is no size.
+    """
+    import cv2
+
+    left, top, part = opencv_part(rings, size)
+    if not part.size:
+        return (0, 0, 0, 0), 0
+    high, wide = part.shape
+    # Points are drawn, so that as a rule the rings reach all four sides.
+    if not (part[0].any() and part[-1].any() and part[:, 0].any() and part[:, -1].any()):
+        x, y, wide, high = cv2.boundingRect(part)
+        left, top = left + x, top + y
+    pixels = cv2.countNonZero(part)
+    return ((left, top, wide, high) if pixels else (0, 0, 0, 0)), pixels
+
+
 def walked(rings: list[NDArray[np.float64]], height: int, width: int) -> dict[str, Any] | None:
     """The RLE of one object as pycocotools has it, counts as bytes; None where its walk along the rings is a long one.
 
@@ -65,4 +90,4 @@ def walked(rings: list[NDArray[np.float64]], height: int, width: int) -> dict[st
     return found
 
 
-__all__ = ["coco_extent", "walked"]
+__all__ = ["coco_extent", "opencv_extent", "walked"]

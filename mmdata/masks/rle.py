@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError
-from mmdata.masks import compiled
+from mmdata.masks import compiled, kept_runs
 from mmdata.masks.shown import shown
 
 RLEKind = Literal[
@@ -43,8 +43,6 @@ _FEW_LONG = 16
 _LONGEST_SHIFT = 35
 _OVERLONG = re.compile(rb"[P-o]{7}|(?<![P-o])[P-o]{6}[@-O]")
 
-_WIDE_DIGITS = 7  # from this many characters on, a number may not fit 31 bits
-
 
 def _pairs() -> NDArray[np.int32]:
     """The number that ends with a character, by 256 * character + the character before it: five bits each."""
@@ -56,6 +54,15 @@ def _pairs() -> NDArray[np.int32]:
 
 
 _PAIRS = _pairs()
+
+# For numbers of up to four characters as one integer each, by their number of characters.
+_DIGITS_AT_ONCE = 4
+_TURNED = np.uint32(0x10101010)
+_OTHERS = np.array([0, 24, 16, 8, 0, 0, 0], np.uint32)
+_SIGNS = np.array([0, *(1 << 5 * digits - 1 for digits in range(1, 7))], np.uint32)
+_STEPS = tuple(
+    tuple(map(np.uint32, step)) for step in ((3, 0x001F001F, 0x03E003E0), (6, 0x000003FF, 0x000FFC00))
+)
 
 
 class RLEError(DataError):
@@ -93,7 +100,7 @@ def runs(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> Runs:
     Raises:
         RLEError: as `check`.
     """
-    return np.asarray(lengths_of(rle, limit_pixels)[2], dtype=np.int64)
+    return np.array(lengths_of(rle, limit_pixels)[2], dtype=np.int64)
 
 
 def area(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> int:
@@ -133,14 +140,39 @@ def extent(
     Raises:
         RLEError: as `check`.
     """
-    if compiled.ready():
-        height, _, lengths = lengths_of(rle, limit_pixels)
-        found: tuple[tuple[int, int, int, int], int] = compiled.kernels("rle").extent(
-            np.asarray(lengths, np.int64), height
+    counts = rle.get("counts") if isinstance(rle, Mapping) else None  # type: ignore[redundant-expr] # callers may err
+    if isinstance(counts, str | bytes) and compiled.ready():
+        height, width = size_of(rle, limit_pixels=limit_pixels)
+        left, top, right, bottom, pixels = compiled.kernels("rle").extent(
+            _as_bytes(counts), height, height * width
         )
-        return found
-    height, _, start, end = _spans(rle, limit_pixels)
-    return box_of_spans(height, start, end), int((end - start).sum(dtype=np.int64))
+        if left >= 0:
+            return ((left, top, right - left, bottom - top) if pixels else (0, 0, 0, 0)), pixels
+    height, width, lengths = lengths_of(rle, limit_pixels)
+    if not isinstance(lengths, np.ndarray):
+        lengths = np.array(lengths, np.int64)
+    # Places in the sequence fit the type of the runs wherever their sum does.
+    kind = np.int32 if height * width < 2**31 else np.int64
+    edges = np.add.accumulate(lengths, dtype=kind)
+    start, end = edges[: len(edges) & ~1 : 2], edges[1::2]
+    ones = lengths[1::2]
+    if not ones.all():
+        some = ones > 0
+        start, end = start[some], end[some]
+    if not len(start):
+        return (0, 0, 0, 0), 0
+    last = end - 1
+    first_column, last_column = start // height, last // height
+    left, right = int(first_column[0]), int(last_column[-1]) + 1
+    if (first_column != last_column).any():
+        # A run that passes from one column to the next covers the last row of one and the first row of the other.
+        top, bottom = 0, height
+    else:
+        first_column *= height
+        start = start - first_column
+        last -= first_column
+        top, bottom = int(start.min()), int(last.max()) + 1
+    return (left, top, right - left, bottom - top), int(ones.sum(dtype=np.int64))
 
 
 def box_of_spans(height: int, start: AnyRuns, end: AnyRuns) -> tuple[int, int, int, int]:
@@ -207,19 +239,33 @@ def size_of(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> tupl
 
 
 def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, list[int] | AnyRuns]:
-    """Height, width and checked run lengths: a list where they are few, else int32 or int64 (m,).
+    """Height, width and checked run lengths, not to be changed: a list where they are few, else int32 or int64 (m,).
 
     Raises:
         RLEError: as `check`.
     """
     height, width = size_of(rle, limit_pixels=limit_pixels)
     counts = rle.get("counts")
+    kept = kept_runs.kept
+    if kept is None or type(counts) is not str or not _SHORT <= len(counts) <= kept_runs.LONGEST:
+        return height, width, _lengths(counts, height, width)
+    found: list[int] | AnyRuns | None = kept.get((counts, height * width))
+    if found is None:
+        found = _lengths(counts, height, width)
+        if len(kept) >= kept_runs.MOST:
+            kept.clear()
+        kept[counts, height * width] = found
+    return height, width, found
+
+
+def _lengths(counts: Any, height: int, width: int) -> list[int] | AnyRuns:
+    """Checked run lengths of a canvas."""
     lengths: list[int] | AnyRuns
     if isinstance(counts, str | bytes):
         if compiled.ready():
             quickly = _read_compiled(counts, height * width)
             if len(quickly):
-                return height, width, quickly
+                return quickly
         text = _ascii(counts)
         lengths = _parse_short(text) if len(text) < _SHORT else _parse_long(text)
     elif isinstance(counts, list | tuple):
@@ -236,14 +282,17 @@ def lengths_of(rle: Mapping[str, Any], limit_pixels: int) -> tuple[int, int, lis
         raise RLEError("negative", f"run {where} of `counts` has the length {shown(int(lengths[where]))}")
     if total != height * width:
         raise RLEError("sum", _sum_message(total, height, width, counts))
-    return height, width, lengths
+    return lengths
 
 
 def _read_compiled(counts: str | bytes, total: int) -> Runs:
     """The runs, or none where anything is wrong with them, of which `lengths_of` knows what."""
-    text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else bytes(counts)
-    found: Runs = compiled.kernels("rle").read(text, total)
+    found: Runs = compiled.kernels("rle").read(_as_bytes(counts), total)
     return found
+
+
+def _as_bytes(counts: str | bytes) -> bytes:
+    return counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else bytes(counts)
 
 
 def _sum_message(
@@ -266,7 +315,7 @@ def _sum_message(
 
 def _ascii(counts: str | bytes) -> bytes:
     """The text as bytes of the alphabet, every number of it complete."""
-    text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
+    text = _as_bytes(counts)
     foreign = text.translate(None, _ALPHABET)
     if foreign:
         printed = counts if isinstance(counts, str) else counts.decode("latin-1")
@@ -320,16 +369,13 @@ def _parse_long(text: bytes) -> AnyRuns:
     values: AnyRuns
     if b"\1" not in goes_on:
         values = ((chars & 31).view(np.int8) - np.int8(16)).astype(np.int32)
+    elif b"\1\1" in goes_on and (goes_on.count(b"\1\1\0") > _FEW_LONG or b"\1\1\1\1\1\1" in goes_on):
+        values, digits = _with_long_numbers(chars, text)
     else:
         # Every character with the one before it as one number: one look-up reads numbers of one or two characters.
         pairs: NDArray[np.uint16] = np.ndarray((len(text),), "<u2", b"0" + text, 0, (1,))
         values = _PAIRS.take(pairs[chars < 80])
-        digits = 2
-    if b"\1\1" in goes_on:
-        if b"\1\1\1\1\1\1" not in goes_on and goes_on.count(b"\1\1\0") <= _FEW_LONG:
-            digits = _place_long_numbers(text, goes_on, values)
-        else:
-            values, digits = _with_long_numbers(text, values)
+        digits = _place_long_numbers(text, goes_on, values)
     # No sum of so many numbers of so many digits passes 31 bits, or the numbers themselves are asked.
     if (
         len(values) << 5 * digits - 1 >= 2**31
@@ -349,35 +395,60 @@ def _place_long_numbers(text: bytes, goes_on: bytes, values: AnyRuns) -> int:
     start = goes_on.find(b"\1\1")
     while start >= 0:
         last = goes_on.find(b"\0", start)
-        value = (text[last] & 31) - 16
-        for char in text[last - 1 : start - 1 if start else None : -1]:
-            value = value * 32 + (char - 48 & 31)
-        values[goes_on.count(b"\0", 0, start)] = value
+        values[goes_on.count(b"\0", 0, start)] = _number_at(text, start, last)
         longest = max(longest, last - start + 1)
         start = goes_on.find(b"\1\1", last)
     return longest
 
 
-def _with_long_numbers(text: bytes, values: AnyRuns) -> tuple[AnyRuns, int]:
-    """As `_place_long_numbers` for numbers of any length, all at once; the values may get a wider type."""
-    chars = np.frombuffer(text, np.uint8)
-    goes_on = chars >= 80
-    last = np.flatnonzero(~goes_on)
-    # From the last character back to the first; fewer have a character left in every round. Before character 0 comes
-    # the text's last, which ends a number.
-    left = np.flatnonzero(goes_on[last - 1] & goes_on[last - 2])
-    at = last[left] - 2
-    digits = 2
+def _number_at(text: bytes, start: int, last: int) -> int:
+    """The number of characters `start` to `last`."""
+    value = (text[last] & 31) - 16
+    for char in text[last - 1 : start - 1 if start else None : -1]:
+        value = value * 32 + (char - 48 & 31)
+    return value
+
+
+def _with_long_numbers(chars: NDArray[np.uint8], text: bytes) -> tuple[AnyRuns, int]:
+    """The numbers of a text of which many have three characters or more, and the characters of the longest."""
+    last = (chars < 80).nonzero()[0]
+    digits = np.empty_like(last)
+    digits[0] = last[0] + 1
+    np.subtract(last[1:], last[:-1], digits[1:])
+    longest = int(digits.max())
+    longer = (digits > _DIGITS_AT_ONCE).nonzero()[0] if longest > _DIGITS_AT_ONCE else ()
+    if longest > 6 or len(longer) > _FEW_LONG:
+        return _with_endless_numbers(chars, text, last, digits), longest
+    # The four characters that end with a number's last, as one integer, and of them the number's own; then the five
+    # bits of each are moved together: first those of two characters, then those of four.
+    bits: NDArray[np.uint32] = np.ndarray((len(text),), "<u4", b"000" + text, 0, (1,)).take(last)
+    bits ^= _TURNED
+    bits >>= _OTHERS.take(digits)
+    for shift, low, high in _STEPS:
+        upper = bits >> shift
+        upper &= high
+        bits &= low
+        bits |= upper
+    sign = _SIGNS.take(digits)
+    bits ^= sign
+    bits -= sign
+    values = bits.view(np.int32)
+    for number in longer:
+        values[number] = _number_at(text, int(last[number] - digits[number]) + 1, int(last[number]))
+    return values, longest
+
+
+def _with_endless_numbers(chars: NDArray[np.uint8], text: bytes, last: Runs, digits: Runs) -> Runs:
+    """The same, of numbers of seven characters or more too."""
+    values = (chars[last] & 31).astype(np.int64) - 16
+    place, left = 1, np.flatnonzero(digits > 1)
     while len(left):
-        digits += 1
-        if 5 * digits >= _LONGEST_SHIFT and (5 * digits > _LONGEST_SHIFT or (values[left] < 0).any()):
+        place += 1
+        if 5 * place >= _LONGEST_SHIFT and (5 * place > _LONGEST_SHIFT or (values[left] < 0).any()):
             raise _overlong(text)
-        if digits == _WIDE_DIGITS:
-            values = values.astype(np.int64)
-        values[left] = values[left] * 32 + (chars[at] - 48 & 31)
-        more = goes_on[at - 1]
-        left, at = left[more], at[more] - 1
-    return values, digits
+        values[left] = values[left] * 32 + (chars[last[left] - place + 1] - 48 & 31)
+        left = left[digits[left] > place]
+    return values
 
 
 def _overlong(text: bytes) -> RLEError:

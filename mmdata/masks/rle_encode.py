@@ -45,10 +45,30 @@ def encode(mask: NDArray[Any]) -> RLE:
     pixels = as_mask(mask)
     size = [*pixels.shape]
     if pixels.size > _SMALL and pixels.flags.c_contiguous:
-        found = _spans(pixels)
+        found = _spans(pixels, pixels.shape[0])
         if found is not None:
             return {"size": size, "counts": to_text(lengths_between(*found, pixels.size))}
     return {"size": size, "counts": _by_pycocotools(pixels)}
+
+
+def encode_part(part: NDArray[np.uint8], left: int, top: int, size: tuple[int, int]) -> RLE:
+    """The RLE of a mask of which all pixels lie in a part.
+
+    Args:
+        part: uint8 (h, w) of 0 and 1, C-contiguous; h and w may be 0.
+        left: where the part begins, in pixels.
+        top: likewise.
+        size: (height, width) of the mask.
+    """
+    height, width = size
+    found: tuple[Runs, Runs] | None = np.empty(0, np.int64), np.empty(0, np.int64)
+    if part.size:
+        found = _spans(part, height, left, top) if height * width > _SMALL else None
+    if found is not None:
+        return {"size": [height, width], "counts": to_text(lengths_between(*found, height * width))}
+    pixels = np.zeros(size, np.uint8)
+    pixels[top : top + part.shape[0], left : left + part.shape[1]] = part
+    return {"size": [height, width], "counts": _by_pycocotools(pixels)}
 
 
 def _by_pycocotools(pixels: NDArray[np.uint8]) -> str:
@@ -62,14 +82,18 @@ def _by_pycocotools(pixels: NDArray[np.uint8]) -> str:
     return counts.decode("ascii")
 
 
-def _spans(pixels: NDArray[np.uint8]) -> tuple[Runs, Runs] | None:
+def _spans(
+    pixels: NDArray[np.uint8], canvas_height: int, beside: int = 0, above: int = 0
+) -> tuple[Runs, Runs] | None:
     """Spans, ascending and apart, of a C-contiguous mask; None where they are so many that a plain walk is faster.
+
+    The mask may be a part of a canvas, so many pixels from its left and upper edge.
 
     Every row XOR the row above it, eight pixels a word, tells where columns change; few words do.
     """
     import cv2
 
-    height, width = pixels.shape
+    width = pixels.shape[1]
     left, top, box_width, box_height = cv2.boundingRect(pixels)
     if not box_width:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -104,7 +128,7 @@ def _spans(pixels: NDArray[np.uint8]) -> tuple[Runs, Runs] | None:
     # Down a column changes come in pairs: begin, end. Sorted by column they are the spans.
     keys = np.sort(column * (box_height + 1) + row)
     column, row = np.divmod(keys, box_height + 1)
-    edges = (column + left) * height + row + top
+    edges = (column + (left + beside)) * canvas_height + row + (top + above)
     start, end = edges[0::2], edges[1::2]
     apart = start[1:] != end[:-1]  # a span may go on at the top of the next column
     return start[np.append(True, apart)], end[np.append(apart, True)]

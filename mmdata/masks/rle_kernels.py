@@ -1,4 +1,4 @@
-"""Compiled: RLE text to runs, and runs to pixels. Import after `mmdata.masks.compiled.ready` said yes."""
+"""Compiled: RLE text to runs or to the box of its pixels, and runs to pixels. Import after `mmdata.masks.compiled.ready` said yes."""
 
 from __future__ import annotations
 
@@ -45,26 +45,27 @@ def read(text: bytes, total: int) -> Runs:
 
 
 @kernel
-def extent(runs: Runs, height: int) -> tuple[tuple[int, int, int, int], int]:
-    """Left, top, width and height of the pixels of runs (zeros where there is none), and their number."""
-    left = right = top = bottom = place = area = 0
-    for i in range(len(runs)):
-        length = runs[i]
-        if i & 1 and length:
-            column, row = place // height, place % height
-            last_column, last_row = (place + length - 1) // height, (place + length - 1) % height
-            if column != last_column:
-                # It covers the last row of one column and the first row of the next.
-                row, last_row = 0, height - 1
-            if not area:
-                left, top, bottom = column, row, last_row
-            right = last_column
-            top, bottom = min(top, row), max(bottom, last_row)
-            area += length
-        place += length
-    if not area:
-        return (0, 0, 0, 0), 0
-    return (left, top, right - left + 1, bottom - top + 1), area
+def extent(text: bytes, height: int, total: int) -> tuple[int, int, int, int, int]:
+    """Left, top, right and bottom (exclusive) of the pixels of RLE text, and their number; left is -1 where `read` has none."""
+    lengths = read(text, total)
+    if not len(lengths):
+        return -1, 0, 0, 0, 0
+    place = pixels = right = bottom = 0
+    left = -1
+    top = height
+    for i in range(len(lengths)):
+        begin = place
+        place += lengths[i]
+        if i & 1 and place > begin:
+            pixels += lengths[i]
+            column, right = begin // height, (place - 1) // height
+            if left < 0:
+                left = column
+            if column != right:
+                top, bottom = 0, height
+            else:
+                top, bottom = min(top, begin - column * height), max(bottom, place - column * height)
+    return max(left, 0), top, right + 1, bottom, pixels
 
 
 @kernel

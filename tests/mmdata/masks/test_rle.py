@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from mmdata.masks import rle
+from mmdata.masks.kept_runs import runs_kept
 
 pytestmark = pytest.mark.usefixtures("both_ways")
 
@@ -57,6 +58,7 @@ def test_measures_agree_with_the_pixels_and_with_pycocotools(mask):
         assert rle.area(given_rle) == mask.sum() == coco.area(encoded)
         assert rle.is_empty(given_rle) == (not mask.any())
         assert rle.bbox_xywh(given_rle) == measured_by_hand(mask) == tuple(coco.toBbox(encoded).astype(int))
+        assert rle.extent(given_rle) == (measured_by_hand(mask), mask.sum())
         assert rle.touches_only_last_row_or_column(given_rle) == last_line_only(mask)
 
 
@@ -71,6 +73,7 @@ def test_runs_of_length_zero_do_not_widen_the_box():
     split = {"size": [4, 4], "counts": [5, 1, 0, 1, 0, 0, 9]}
     assert rle.bbox_xywh(split) == (1, 1, 1, 2)
     assert rle.area(split) == 2
+    assert rle.extent(split) == ((1, 1, 1, 2), 2)
     leading = {"size": [4, 4], "counts": [0, 0, 15, 1]}
     assert rle.bbox_xywh(leading) == (3, 3, 1, 1)
 
@@ -88,6 +91,21 @@ def slow_numbers(text: bytes):
         out.append(value + (out[-2] if len(out) > 2 else 0))
         group = []
     return None if group else out
+
+
+_GROUPS = st.lists(st.lists(st.integers(0, 31), min_size=1, max_size=6), min_size=20, max_size=60)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_GROUPS, st.lists(st.integers(0, 31), max_size=8), st.integers(0, 60))
+def test_numbers_of_any_length_are_read(groups, longest, at):
+    groups = groups[:at] + [longest] * bool(longest) + groups[at:]
+    text = bytes(48 + bits + 32 * (k < len(group) - 1) for group in groups for k, bits in enumerate(group))
+    if len(longest) > 7 or (len(longest) == 7 and longest[-1] & 16):
+        with pytest.raises(rle.RLEError, match="longer than any run"):
+            rle._parse_long(text)
+    else:
+        assert rle._parse_long(text).tolist() == slow_numbers(text)
 
 
 @settings(max_examples=400, deadline=None)
@@ -199,3 +217,15 @@ def test_the_limit_is_the_callers():
         rle.area(wide)
     assert rle.area(wide, limit_pixels=1 << 29) == 1
     assert rle.touches_only_last_row_or_column(wide, limit_pixels=1 << 29)
+
+
+def test_runs_that_are_kept_are_those_of_the_mask():
+    mask = (RNG.random((40, 60)) < 0.3).astype(np.uint8)
+    whole = {"size": [40, 60], "counts": coco.encode(np.asfortranarray(mask))["counts"].decode()}
+    with runs_kept():
+        first = rle.runs(whole)
+        first[:] = 0  # the caller's own
+        assert rle.area(whole) == mask.sum()
+        assert rle.area({**whole, "size": [60, 40]}) == mask.sum()
+        with pytest.raises(rle.RLEError, match="sum"):
+            rle.check({**whole, "size": [41, 60]})
