@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mmdata.detection import choose, detect
@@ -82,6 +82,20 @@ class Plan:
     items: list[DataSet | MixtureFile] = field(default_factory=list)
     left_aside: list[tuple[str, str]] = field(default_factory=list)
     unread: dict[str, list[str]] = field(default_factory=dict)
+
+
+def left_aside_lines(left_aside: Iterable[tuple[str, str]]) -> list[str]:
+    """Files of a directory that are no data sets, folded by folder, ending and reason."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for path, reason in left_aside:
+        folder, name = os.path.split(path)
+        groups.setdefault((folder, os.path.splitext(name)[1], reason), []).append(path)
+    return [
+        f"{paths[0]} ({reason})"
+        if len(paths) == 1
+        else f"{len(paths)} files {os.path.join(folder, '*' + ending)} ({reason})"
+        for (folder, ending, reason), paths in groups.items()
+    ]
 
 
 def make_plan(paths: Sequence[str], *, format: str | None, options: Options) -> Plan:

@@ -20,6 +20,7 @@ def render_report(report: Report, *, output_format: str, output: str | None, sta
         UnknownName: there is no such output format.
         UsageError: the file is one that was checked.
     """
+    from mmdata.plan import left_aside_lines
     from mmdata.reporters import RenderContext, get_reporter
     from mmdata.validating.run import refuse_source
 
@@ -45,20 +46,6 @@ def render_report(report: Report, *, output_format: str, output: str | None, sta
         reporter.render(
             report, lambda text: out.write(text.encode("utf-8", "backslashreplace")), context=context
         )
-
-
-def left_aside_lines(left_aside: list[tuple[str, str]]) -> list[str]:
-    """Files of a directory that are no data sets, folded by folder, ending and reason."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for path, reason in left_aside:
-        folder, name = os.path.split(path)
-        groups.setdefault((folder, os.path.splitext(name)[1], reason), []).append(path)
-    return [
-        f"{paths[0]} ({reason})"
-        if len(paths) == 1
-        else f"{len(paths)} files {os.path.join(folder, '*' + ending)} ({reason})"
-        for (folder, ending, reason), paths in groups.items()
-    ]
 
 
 def _excerpt(finding: Finding) -> Excerpt | None:

@@ -32,7 +32,7 @@ from mmdata.encoding import EncodeOptions
 from mmdata.errors import MMDataError, UnknownName, UsageError
 from mmdata.format import all_formats
 from mmdata.options import Options
-from mmdata.plan import DataSet, MixtureFile, Plan, make_plan
+from mmdata.plan import DataSet, MixtureFile, Plan, left_aside_lines, make_plan
 
 
 def convert(
@@ -121,6 +121,7 @@ def convert(
             with TemporaryDirectory(prefix="mmdata-plan-") as scratch:
                 report = _planned([replace(task, folder=scratch) for task in tasks], mark, jobs)
             report.mixtures += _unread(found)
+            report.left_aside = _left_aside(found)
             return report
         os.makedirs(os.path.dirname(final), exist_ok=True)
         with sole_writer(f"{folder}.lock", final):
@@ -168,6 +169,11 @@ def _unread(found: Plan) -> list[dict[str, Any]]:
     return [{"path": path, "differences": why} for path, why in found.unread.items() if why]
 
 
+def _left_aside(found: Plan) -> list[str]:
+    """Files that are not read; entries of lists are said with these."""
+    return left_aside_lines(one for one in found.left_aside if os.path.lexists(one[0]))
+
+
 def _planned(tasks: list[Task], mark: str, jobs: int) -> Conversion:
     sink = Output(tasks, tasks[0].folder, mark, dry=True)
     processes.convert_all(tasks, sink, jobs)
@@ -210,7 +216,7 @@ def _written(tasks: list[Task], found: Plan, mark: str, jobs: int, final: str) -
             files += [(name, text.encode()) for name, text in format.listing.write(sink.kinds()).items()]
         said = [{"path": one.path, "differences": one.differences} for one in mixtures if one.path]
         said += _unread(found)
-        report = sink.finish(files, said)
+        report = sink.finish(files, said, _left_aside(found))
     except MMDataError:
         if fresh:  # the same command would end here again: there is nothing to go on with
             sink.close()

@@ -253,15 +253,18 @@ class Output:
         self.ledger.fill(report)
         return report
 
-    def finish(self, mixture: Iterable[tuple[str, bytes]], mixtures: list[dict[str, Any]]) -> Conversion:
+    def finish(
+        self, mixture: Iterable[tuple[str, bytes]], mixtures: list[dict[str, Any]], left_aside: list[str]
+    ) -> Conversion:
         """Close the data files, and write the mixture file and the report.
 
         Args:
             mixture: name and content of the mixture files of the output.
             mixtures: for the report: the mixture files that were read.
+            left_aside: for the report: the files that were not.
         """
         report = self.report()
-        report.mixtures = mixtures
+        report.mixtures, report.left_aside = mixtures, left_aside
         names = [name for name in self.sizes if name != REJECTS]
         packed = self._pack(report) if self.tasks[0].packed is not None else None
         for name in names:

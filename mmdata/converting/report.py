@@ -25,6 +25,7 @@ class Conversion:
         warnings: code of the target's checks -> how often it stands against a written record.
         sources: per source: path, format, read, written, rejected, outputs (file -> records).
         mixtures: the mixture files that were read: path and what could not be taken over.
+        left_aside: files of a directory that were not read, folded by ending, and why.
         problems: kind -> what lay between records and is no record.
         fingerprint: of the command and the sources.
         repeated: the same command had finished before: nothing was done. Not part of ``report.json``.
@@ -41,6 +42,7 @@ class Conversion:
     warnings: dict[str, int] = field(default_factory=dict)
     sources: list[dict[str, Any]] = field(default_factory=list)
     mixtures: list[dict[str, Any]] = field(default_factory=list)
+    left_aside: list[str] = field(default_factory=list)
     problems: dict[str, int] = field(default_factory=dict)
     fingerprint: str = ""
     repeated: bool = False
@@ -74,6 +76,7 @@ class Conversion:
         lines += [f"  rejected {code}: {count}" for code, count in self.rejections.items()]
         lines += [f"  warning {code}: {count}" for code, count in self.warnings.items()]
         lines += [f"  between records, {kind}: {count}" for kind, count in self.problems.items()]
+        lines += [f"  left aside: {one}" for one in self.left_aside]
         lines += [f"  {one['path']}: {text}" for one in self.mixtures for text in one["differences"]]
         return "\n".join(lines)
 

@@ -1011,3 +1011,20 @@ def test_copies_that_a_crash_of_the_machine_cut_off_are_made_again(
     copy.write_bytes(b"")
     convert(path, place / "out", to="llava", media_files="copy")
     assert tree(place / "out") == tree(place / "whole")
+
+
+def test_files_of_a_directory_that_are_not_read_are_named(place: Path) -> None:
+    folder = place / "set"
+    folder.mkdir()
+    save(folder / "one.jsonl", [{"id": 1, "conversations": talk("Hi", "Hello")}], "internvl")
+    for name in ("a.md", "b.md"):
+        (folder / name).write_text("words")
+    (folder / "settings.json").write_text('{"colour": "red"}')
+    report = convert(folder, place / "o", to="xcomposer")
+    assert [line.rpartition("/")[2] for line in report.left_aside] == [
+        "*.md (not a data file)",
+        "settings.json (no known format)",
+    ]
+    assert all(line in report.summary() for line in report.left_aside)
+    assert json.loads((place / "o" / "report.json").read_text())["left_aside"] == report.left_aside
+    assert convert(folder, place / "p", to="xcomposer", plan=True).left_aside == report.left_aside
