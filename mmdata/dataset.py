@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
-from mmdata.errors import DataError, UsageError
+from mmdata.errors import DataError, DataWarning, UsageError
 from mmdata.io.index import SeekIndex, open_index
 from mmdata.io.jsontext import JSONProblem, parse
 from mmdata.io.read import open_source
-from mmdata.io.record import Problem, RawRecord
+from mmdata.io.record import HARMLESS, Problem, RawRecord
 from mmdata.io.rows import RowSource
 from mmdata.io.source import MAX_RECORD_BYTES, Source
 
@@ -66,7 +67,8 @@ class Dataset(Sequence[Any]):
 
     Records are read when they are asked for. A plain local file has an index (see `mmdata.io.index`), built at the first
     look at one record: after that, any record is one seek away. A compressed or remote file is read from its start each
-    time; standard input can only be iterated, once.
+    time; standard input can only be iterated, once. In sequence, a `mmdata.errors.DataWarning` names what lies between
+    records and is none (stray text, a damaged part of a Parquet file).
 
     Attributes:
         path: the file, as given.
@@ -122,7 +124,7 @@ class Dataset(Sequence[Any]):
         return self._typed(self._find(i))
 
     def __iter__(self) -> Iterator[BaseModel]:
-        for raw in self.raw_records():
+        for raw in self.raw_records(self._passed_over):
             yield self._typed(raw)
 
     def raw(self, i: int) -> bytes:
@@ -138,8 +140,8 @@ class Dataset(Sequence[Any]):
         return self._sample(self._find(i))
 
     def samples(self) -> Iterator[Sample]:
-        """Every record in canonical form, read in sequence."""
-        for raw in self.raw_records():
+        """Every record in canonical form, read in sequence; a `DataWarning` names what is no record."""
+        for raw in self.raw_records(self._passed_over):
             yield self._sample(raw)
 
     def sample_of(self, raw: RawRecord) -> Sample:
@@ -169,6 +171,11 @@ class Dataset(Sequence[Any]):
         finally:
             if close:
                 source.close()
+
+    def _passed_over(self, problem: Problem) -> None:
+        """Nothing that may have been a record is left out in silence."""
+        if problem.kind not in (*HARMLESS, "container"):
+            warnings.warn(f"{self.path}: {problem.message}", DataWarning, stacklevel=3)
 
     def _places(self) -> SeekIndex:
         if self._index is None:

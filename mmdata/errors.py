@@ -55,3 +55,7 @@ class AmbiguousFormat(UsageError):
 
 class DataError(MMDataError):
     """The data cannot be used as asked; the message names the place and the reason."""
+
+
+class DataWarning(UserWarning):
+    """Something in a file is no record, and was passed over; the message names the place and the reason."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 import mmdata.format
 from mmdata.dataset import Dataset, open  # noqa: A004 - the name under test
-from mmdata.errors import DataError, UsageError
+from mmdata.errors import DataError, DataWarning, UsageError
 
 
 class Record(BaseModel):
@@ -152,3 +152,18 @@ def test_files_that_hold_no_records_are_refused(tmp_path: Path) -> None:
         open(str(path), format=SimpleNamespace(name="data-txt", mixture=True))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no such file"):
         open(str(tmp_path / "none.json"), format=FORMAT)
+
+
+def test_what_is_no_record_is_named_when_it_is_passed_over(tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    text = json.dumps({"id": 1, "conversations": turns})
+    path = tmp_path / "data.json"
+    path.write_text(f"[{text}, {text}] and more words\n")
+    with open(path, format="internvl") as dataset:
+        with pytest.warns(DataWarning, match=r"data\.json: .*"):
+            assert len(list(dataset)) == 2
+        with pytest.warns(DataWarning):
+            assert len(list(dataset.samples())) == 2
+    path.write_text(f"{text}\n\n{text}\n")  # a blank line holds nothing
+    with open(path, format="internvl") as dataset:
+        assert len(list(dataset)) == 2
