@@ -131,7 +131,7 @@ def deepspeed_json(config: Batching) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     from mmtrain.config.document import read_bytes
-    from mmtrain.config.mistakes import ConfigError
+    from mmtrain.config.error import ConfigError
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, _ in pairs:

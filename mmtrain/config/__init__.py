@@ -6,12 +6,12 @@ the adapters' numbers. Everything else is a flat key: Hugging Face's `TrainingAr
 `num_images_expected`, `loss_reduction` …), else our own.
 
 `fields` has the keys, `run` carries them over to the trainer's settings, `document` reads YAML, `reading` a config,
-`overrides` applies the command line's, `mistakes` tells what is wrong, `written` writes YAML and JSON Schema. Nothing here
+`overrides` applies the command line's, `mistakes` tells what is wrong (`error`), `written` writes YAML and JSON Schema. Nothing here
 imports torch: a mistake in a config is told before any model is loaded.
 """
 
+from mmtrain.config.error import ConfigError
 from mmtrain.config.fields import SECTIONS, Data, DataFile, Lora, Vision
-from mmtrain.config.mistakes import ConfigError
 from mmtrain.config.reading import load_config, parse_config
 from mmtrain.config.run import Config
 from mmtrain.config.written import json_schema, to_yaml

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmtrain.config.mistakes import ConfigError, Place
+from mmtrain.config.error import ConfigError, Place
 
 MOST_BYTES = 2**20
 """Longest config; a device or a data file given by mistake is not read to its end."""

@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import BaseModel
 
-from mmdata.errors import UsageError
+from mmtrain.config.error import Place
 from mmtrain.config.fields import SECTIONS, Data, DataFile, Lora, Vision
 from mmtrain.config.run import Config
 from mmtrain.sections.base import Head, Part
 from mmtrain.sections.grounding import Grounding, Losses
 from mmtrain.sections.regions import Regions
 from mmtrain.zero import PRESETS
-
-Place: TypeAlias = tuple[str | int, ...]
-"""Where a value lies: keys and list indices from the top."""
-
-
-class ConfigError(UsageError):
-    """A config that cannot be used; the message is one line, whatever is wrong with it."""
 
 
 def told(error: Any, lines: Mapping[Place, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmtrain.config.document import read_document
-from mmtrain.config.mistakes import ConfigError, Place
+from mmtrain.config.error import ConfigError, Place
 
 
 def override_in(plain: dict[str, Any], override: str, lines: dict[Place, str]) -> None:

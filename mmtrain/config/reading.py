@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from mmtrain.config.document import read_document, read_text
-from mmtrain.config.mistakes import ConfigError, Place, told
+from mmtrain.config.error import ConfigError, Place
+from mmtrain.config.mistakes import told
 from mmtrain.config.overrides import override_in
 from mmtrain.config.run import Config
 
