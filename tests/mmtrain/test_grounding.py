@@ -234,7 +234,7 @@ def test_a_run_falls_evaluates_and_comes_back_from_its_export(
         model,
         str(data["rle"]),
         media_root=str(data["rle"].parent),
-        text="given",
+        answers="given",
         output=tmp_path / "scores",
     )
     # The masks of the exported model are those of the last evaluation in training.
