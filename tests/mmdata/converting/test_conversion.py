@@ -378,6 +378,18 @@ def test_bytes_do_not_depend_on_kernels_or_jobs(
     assert len(trees[0]["many-image.json"]) > 100_000
 
 
+def killed_in_the_middle(code: str, output: Path) -> Path:
+    """Run a conversion and kill it when its journal has some batches; returns the journal."""
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    journal = output.parent / f".{output.name}.mmdata-partial/.journal.jsonl"
+    while started.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
+        time.sleep(0.002)
+    assert started.poll() is None, "it ended before it could be killed"
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    return journal
+
+
 def test_killed_run_goes_on(place: Path) -> None:
     path = many(place, 600)
     code = (
@@ -385,12 +397,7 @@ def test_killed_run_goes_on(place: Path) -> None:
         "from mmdata.converting.conversion import convert\n"
         f"print(convert({str(path)!r}, 'killed', to='geopixel', format='geopixel').read)"
     )
-    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-    journal = place / ".killed.mmdata-partial/.journal.jsonl"
-    while started.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
-        time.sleep(0.002)
-    started.send_signal(signal.SIGKILL)
-    started.wait()
+    journal = killed_in_the_middle(code, place / "killed")
     assert not (place / "killed").exists()
     # What a finished batch left beside the records is not written again.
     before = {p: p.stat().st_mtime_ns for p in (journal.parent / "polygons").rglob("*.json")}
@@ -412,13 +419,7 @@ def test_a_killed_run_leaves_its_place_free(place: Path) -> None:
         "from mmdata.converting.conversion import convert\n"
         f"print(convert({str(path)!r}, 'out', to='videorefer', format='geopixel', jobs=2).read)"
     )
-    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-    journal = place / ".out.mmdata-partial/.journal.jsonl"
-    while started.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
-        time.sleep(0.002)
-    assert started.poll() is None
-    started.send_signal(signal.SIGKILL)
-    started.wait()
+    killed_in_the_middle(code, place / "out")
     assert convert(path, place / "out", to="videorefer", format="geopixel").read == 3000
 
 
