@@ -36,7 +36,8 @@ def empty_target(record: RecordView) -> Iterator[Hit]:
     Bad (geopixel; file=hollow.json:{"polygons": [[]]}): {"image": "a.png", "polygons": "hollow.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel): {"image": "a.png", "polygons": "square.json", "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
-    from mmdata.masks.rle import RLEError, is_empty
+    from mmdata.masks.rle import is_empty
+    from mmdata.masks.run_lengths import RLEError
 
     for number, mask in rles(record):
         try:
@@ -78,8 +79,8 @@ def _compressed(mask: dict[str, Any]) -> str | None:
 
 
 def _decodes(mask: dict[str, Any]) -> bool:
-    from mmdata.masks.rle import RLEError
     from mmdata.masks.rle import check as check_rle
+    from mmdata.masks.run_lengths import RLEError
 
     try:
         check_rle(mask)
@@ -136,8 +137,8 @@ def broken_rle(record: RecordView) -> Iterator[Hit]:
     Bad (geopixel): {"image": "a.png", "segmentation": [{"size": [48, 64], "counts": "b'Z?:V100000000000000000fQ2'"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     Good (geopixel): {"image": "a.png", "segmentation": [{"size": [48, 64], "counts": "Z?:V100000000000000000fQ2"}], "conversations": [{"from": "human", "value": "Where?"}, {"from": "bot", "value": "<p> Here </p> [SEG]"}]}
     """
-    from mmdata.masks.rle import RLEError
     from mmdata.masks.rle import check as check_rle
+    from mmdata.masks.run_lengths import RLEError
 
     for number, mask in rles(record):
         if "counts" not in mask or "size" not in mask:

@@ -217,7 +217,8 @@ def _polygon_file(path: str) -> PolygonFile | None:
 
 
 def _rle(owner: Owner, mask: dict[str, Any]) -> PlacedRLE | None:
-    from mmdata.masks.rle import RLEError, check, size_of
+    from mmdata.masks.rle import check, size_of
+    from mmdata.masks.run_lengths import RLEError
 
     try:
         check(mask)

@@ -314,8 +314,8 @@ def polygon_faults(mask: Placed) -> Iterator[Hit]:
 
 def rle_fault(mask: Placed) -> Iterator[Hit]:
     """Why an RLE does not decode to a mask of its size, as a hit."""
-    from mmdata.masks.rle import RLEError
     from mmdata.masks.rle import check as check_rle
+    from mmdata.masks.run_lengths import RLEError
 
     if isinstance(mask.segmentation, dict) and {"size", "counts"} <= mask.segmentation.keys():
         try:

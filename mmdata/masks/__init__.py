@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mmdata.masks.rings import PolygonFileError as PolygonFileError
     from mmdata.masks.rings import load_polygon_file as load_polygon_file
     from mmdata.masks.rle import LIMIT_PIXELS as LIMIT_PIXELS
-    from mmdata.masks.rle import RLEError as RLEError
     from mmdata.masks.rle import area as area
     from mmdata.masks.rle import bbox_xywh as bbox
     from mmdata.masks.rle import check as check
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from mmdata.masks.rle_ops import iou as iou
     from mmdata.masks.rle_ops import resize as resize
     from mmdata.masks.rle_ops import union as union
+    from mmdata.masks.run_lengths import RLEError as RLEError
     from mmdata.masks.samples import ObjectMask as ObjectMask
     from mmdata.masks.samples import VideoMasks as VideoMasks
     from mmdata.masks.samples import iter_of as iter_of
@@ -57,7 +57,7 @@ _HOMES = {
     "PolygonFile": ("mmdata.masks.rings", "PolygonFile"),
     "PolygonFileError": ("mmdata.masks.rings", "PolygonFileError"),
     "RLE": ("mmdata.masks.rle_encode", "RLE"),
-    "RLEError": ("mmdata.masks.rle", "RLEError"),
+    "RLEError": ("mmdata.masks.run_lengths", "RLEError"),
     "RingError": ("mmdata.masks.ring_arrays", "RingError"),
     "VideoMasks": ("mmdata.masks.samples", "VideoMasks"),
     "area": ("mmdata.masks.rle", "area"),

@@ -22,7 +22,8 @@ from mmdata.masks.raster import checked_size, coco_compiled, coco_points, opencv
 from mmdata.masks.raster import rasterize as rasterize_full
 from mmdata.masks.resize_rules import RESIZE_RULES, PickRule, ResizeRule, line_sources
 from mmdata.masks.ring_arrays import Rings, as_sequence
-from mmdata.masks.rle import LIMIT_PIXELS, Runs, runs, size_of
+from mmdata.masks.rle import LIMIT_PIXELS, runs, size_of
+from mmdata.masks.run_lengths import Runs
 from schemas.sample import RasterRule
 
 Mask: TypeAlias = NDArray[np.uint8]

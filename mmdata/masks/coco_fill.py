@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdata.masks.rle import Runs
+from mmdata.masks.run_lengths import Runs
 
 _Floats: TypeAlias = NDArray[np.float64]
 

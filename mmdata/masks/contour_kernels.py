@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmdata.jit import kernel
 from mmdata.masks.pixel_edges import SIDE_ENDS, SIDES_PASSED
 from mmdata.masks.raster_kernels import coco_part
-from mmdata.masks.rle import Runs
+from mmdata.masks.run_lengths import Runs
 
 _Points: TypeAlias = NDArray[np.int32]
 

@@ -13,8 +13,8 @@ from mmdata.masks import compiled
 from mmdata.masks.coco_fill import coco_stretches
 from mmdata.masks.contours import Ring, outlines_of_part
 from mmdata.masks.flat_polygons import FAR
-from mmdata.masks.rle import Runs
 from mmdata.masks.rle_decode import fill_spans
+from mmdata.masks.run_lengths import Runs
 from mmdata.masks.spans import deeper
 from schemas.sample import RasterRule
 

@@ -21,8 +21,9 @@ from mmdata.masks import compiled
 from mmdata.masks.coco_fill import coco_spans
 from mmdata.masks.flat_polygons import FAR
 from mmdata.masks.ring_arrays import RingError, Rings, as_points, as_sequence, extent
-from mmdata.masks.rle import LIMIT_PIXELS, Runs
+from mmdata.masks.rle import LIMIT_PIXELS
 from mmdata.masks.rle_decode import decode, fill_spans
+from mmdata.masks.run_lengths import Runs
 from mmdata.masks.shown import shown
 from mmdata.masks.spans import deeper
 from schemas.sample import RasterRule

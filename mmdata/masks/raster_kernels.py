@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmdata.jit import kernel
 from mmdata.masks.flat_polygons import FAR as _FAR
-from mmdata.masks.rle import Runs
+from mmdata.masks.run_lengths import Runs
 
 _NEAR = float(_FAR)
 

@@ -21,7 +21,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from mmdata.errors import UnknownName
-from mmdata.masks.rle import Runs
+from mmdata.masks.run_lengths import Runs
 
 PickRule = Literal["nearest", "nearest-exact", "pil-nearest", "cv2-nearest"]
 ResizeRule = Literal[PickRule, "cv2-area", "cv2-linear", "scaled-rings"]

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.masks import compiled
-from mmdata.masks.rle import LIMIT_PIXELS, AnyRuns, RLEError, lengths_of
+from mmdata.masks.rle import LIMIT_PIXELS, lengths_of
+from mmdata.masks.run_lengths import AnyRuns, RLEError
 
 Mask: TypeAlias = NDArray[np.uint8]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.errors import DataError
-from mmdata.masks.rle import Runs
+from mmdata.masks.run_lengths import Runs
 from mmdata.masks.spans import lengths_between
 
 # Up to this many pixels pycocotools' own walk over the transposed mask is faster.

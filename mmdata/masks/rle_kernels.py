@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdata.jit import kernel
-from mmdata.masks.rle import Runs
+from mmdata.masks.run_lengths import Runs
 
 _LONGEST_SHIFT = 35
 

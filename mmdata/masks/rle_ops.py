@@ -14,8 +14,9 @@ import numpy as np
 from mmdata.errors import DataError
 from mmdata.masks.raster import checked_size
 from mmdata.masks.resize_rules import PickRule, line_sources
-from mmdata.masks.rle import LIMIT_PIXELS, RLEError, Runs, area, size_of, spans
+from mmdata.masks.rle import LIMIT_PIXELS, area, size_of, spans
 from mmdata.masks.rle_encode import RLE, to_text
+from mmdata.masks.run_lengths import RLEError, Runs
 from mmdata.masks.spans import deeper, lengths_between
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmdata.masks.rle import Runs
+from mmdata.masks.run_lengths import Runs
 
 
 def deeper(start: Runs, end: Runs, depth: int) -> tuple[Runs, Runs]:

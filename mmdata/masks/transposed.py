@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mmdata.masks.rle import LIMIT_PIXELS, Runs, area, size_of, spans
+from mmdata.masks.rle import LIMIT_PIXELS, area, size_of, spans
+from mmdata.masks.run_lengths import Runs
 
 
 def reads_across(rle: Mapping[str, Any], *, limit_pixels: int = LIMIT_PIXELS) -> bool:

@@ -10,7 +10,7 @@ from pycocotools import mask as coco
 
 from mmdata import masks
 from mmdata.masks import rle as rle_module
-from mmdata.masks import rle_decode
+from mmdata.masks import rle_decode, rle_text
 
 pytestmark = pytest.mark.usefixtures("both_ways")
 
@@ -173,8 +173,8 @@ def plainly_read(text):
 @pytest.mark.parametrize("short", [1, 1 << 30], ids=["numpy", "loop"])
 @pytest.mark.parametrize("few", [0, 16, 1 << 30])
 def test_numbers_of_every_length_are_read_by_definition(short, few, monkeypatch):
-    monkeypatch.setattr(rle_module, "_SHORT", short)
-    monkeypatch.setattr(rle_module, "_FEW_LONG", few)
+    monkeypatch.setattr(rle_module, "SHORT", short)
+    monkeypatch.setattr(rle_text, "_FEW_LONG", few)
     rng = np.random.default_rng(8)
     texts = [b"PPPP0", b"0PPPPPP0", b"PPPPPPP0", b"PPPPPP@", b"ooooooO", b"oooooO" * 9, b"44d0"]
     for _ in range(1200):
@@ -222,7 +222,7 @@ def test_long_and_short_text_are_read_alike(monkeypatch):
             del text[int(rng.integers(len(text))) :]
         found = []
         for short in (1, 1 << 30):
-            monkeypatch.setattr(rle_module, "_SHORT", short)
+            monkeypatch.setattr(rle_module, "SHORT", short)
             try:
                 found.append(masks.runs({"size": [height, width], "counts": bytes(text)}).tolist())
                 read += 1
